@@ -1,0 +1,1 @@
+"""Allmende: an open, self-hosted market for AI tokens. See ARCHITECTURE.md."""

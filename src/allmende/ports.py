@@ -1,0 +1,126 @@
+"""Ports: the seams between the market and the world, each one small Protocol.
+
+Rule: desk and doors speak to the outside only through these; `main` plugs adapters in.
+Invariant: every port has one fake that passes the same contract tests as the adapter.
+Worked number: a journal of 1_000 frames of 64 events answers `frames(63_999)` with
+the one frame whose first event is 64_000... and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from allmende.core.units import Instant, Units
+
+
+class Frame(Struct, frozen=True):
+    """One commit group: events `first` .. `first + count - 1`, chained by hash.
+
+    `body` is the events as JSON lines; `head` = SHA-256(prev, SHA-256(body), leaves),
+    where `leaves` is the Merkle root of the receipts in this frame (empty if none);
+    `signature` is the market's Ed25519 over the head (empty if the frame has no receipt).
+    """
+
+    first: int
+    count: int
+    body: bytes
+    prev: bytes
+    leaves: bytes
+    head: bytes
+    signature: bytes = b""
+
+
+class Journal(Protocol):
+    """Append-only frames. `append` returns only when the frame survives a power cut."""
+
+    def append(self, frame: Frame) -> None: ...
+    def frames(self, after: int = 0) -> Iterator[Frame]:
+        """Frames holding events numbered above `after`, in order (events count from 1)."""
+
+    def snapshot(self, upto: int, head: bytes, state: bytes) -> None: ...
+    def latest_snapshot(self) -> tuple[int, bytes, bytes] | None:
+        """(number of the last event folded in, head at it, state bytes) or None."""
+
+    def close(self) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> Instant: ...
+
+
+class Signer(Protocol):
+    """Ed25519. `public` is the raw 32-byte key, signatures are 64 bytes."""
+
+    public: bytes
+
+    def sign(self, message: bytes) -> bytes: ...
+
+
+class UpstreamFailed(Exception):
+    """The provider did not answer as HTTP should. `cause` is one word for the journal."""
+
+    def __init__(self, cause: str, detail: str = "") -> None:
+        super().__init__(cause, detail)
+        self.cause = cause
+        self.detail = detail
+
+
+class Call(Struct, frozen=True):
+    """One request to a provider: where, what, how long to wait (seconds)."""
+
+    url: str
+    """Base URL, e.g. http://127.0.0.1:8080/v1; `path` is appended."""
+    path: str
+    body: bytes
+    secret: str = ""
+    """The provider's API key, sent as a bearer token and nowhere else."""
+    allow_private: bool = False
+    first_byte_s: float = 120.0
+    idle_s: float = 60.0
+
+
+class Answer(Protocol):
+    """An answer whose head has arrived. Iterate the body once; `abort` at any moment."""
+
+    status: int
+    content_type: str
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Body bytes as they come, de-chunked. Raises UpstreamFailed if cut short."""
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises UpstreamFailed("too_large") past `limit` bytes."""
+
+    def abort(self) -> None:
+        """Close the connection now, so that the provider stops. Safe to call twice."""
+
+
+class Upstream(Protocol):
+    async def open(self, call: Call) -> Answer:
+        """Send, wait for the response head. Raises UpstreamFailed before the first byte."""
+
+    async def close(self) -> None: ...
+
+
+class Job(Struct, frozen=True):
+    """What a recount needs, in memory only: never journalled, never logged."""
+
+    receipt: str
+    vocabulary: str
+    endpoint: str
+    stream: bool
+    request: bytes
+    response: bytes
+    limit: int
+    """Output tokens allowed per choice."""
+
+
+class Recounter(Protocol):
+    def knows(self, vocabulary: str) -> bool: ...
+    async def count(self, jobs: Sequence[Job]) -> list[tuple[str, Units | None]]:
+        """(receipt, our own count or None where we cannot count) for each job."""
+
+    async def close(self) -> None: ...
