@@ -1,0 +1,167 @@
+"""Book: which standing offer is best for a request, under the caller's policy.
+
+Rule: among the offers that meet every condition the one with the lowest worst-case price
+wins (or the lowest carbon, where asked); the caller's own order comes before either.
+Invariant: what is chosen can be paid by its hold: bounds are cut to what the offer can
+use at most, and a meter without a price refuses the offer.
+Worked number: two offers at 0.15 and 0.10 credits per million input tokens, both fit; the
+second wins, unless its zone is refused, and then the refusal counts `zone: 1`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from allmende.core.commands import Reserve
+from allmende.core.nouns import Offer, Policy
+from allmende.core.refusals import Refused, Why
+from allmende.core.state import State
+from allmende.core.units import (
+    SECOND,
+    Amount,
+    Instant,
+    Tariff,
+    Units,
+    Unpriced,
+    energy,
+    worst_price,
+)
+
+ANYTHING = Policy()
+FAULTS_MAX = 3
+"""Faults in a row after which an offer leaves the book for a while."""
+
+
+class Choice(NamedTuple):
+    """An offer, what it costs at worst (pico-credits), and the bounds that make it so."""
+
+    offer: Offer
+    amount: Amount
+    bound: Units
+    output_limit: int
+
+
+def best(state: State, ask: Reserve, max_rate: Amount | None, asset: str) -> Choice:
+    """The best offer, or a refusal that says which condition failed for how many."""
+    ids = state.models.get(ask.model, ())
+    if not ids:
+        raise Refused(Why.UNKNOWN_MODEL, f"No offer sells {ask.model!r} here.", model=ask.model)
+    fits: list[Choice] = []
+    failed: dict[str, int] = {}
+    for id_ in ids:
+        offer = state.offers[id_]
+        choice = _choice(offer, ask)
+        reason = _unfit(state, offer, ask, choice, max_rate, asset)
+        if reason:
+            failed[reason] = failed.get(reason, 0) + 1
+        elif choice is not None:
+            fits.append(choice)
+    if not fits:
+        raise _none_fits(ask.model, len(ids), failed)
+    if len(fits) == 1:
+        return fits[0]
+    return min(fits, key=lambda choice: _rank(choice, ask.policy))
+
+
+def _choice(offer: Offer, ask: Reserve) -> Choice | None:
+    """What the request can cost at this offer at worst; None where a meter has no price."""
+    prompt = offer.context if ask.images else min(ask.input_bound, offer.context)
+    limit = min(ask.output_bound or offer.max_output, offer.max_output)
+    if ask.endpoint == "embeddings":
+        limit, bound = 0, Units(embedding=ask.input_bound)
+    else:
+        images = ask.images if offer.tariff.image is not None else 0
+        bound = Units(input=prompt, output=limit * ask.choices, image=images)
+    try:
+        return Choice(offer, worst_price(offer.tariff, bound), bound, limit)
+    except Unpriced:
+        return None
+
+
+def _unfit(
+    state: State,
+    offer: Offer,
+    ask: Reserve,
+    choice: Choice | None,
+    max_rate: Amount | None,
+    asset: str,
+) -> str:
+    """The first condition that the offer fails, as a word for the refusal; "" if none."""
+    if offer.id in ask.exclude:
+        return "failed just now"
+    if ask.endpoint not in offer.endpoints:
+        return "endpoint"
+    if offer.asset != asset:
+        return "asset"
+    if choice is None:
+        return "unpriced"
+    if max_rate is not None and _top_rate(offer.tariff) > max_rate:
+        return "max price of the key"
+    if ask.policy is not ANYTHING and ask.policy != ANYTHING:
+        reason = _against(ask.policy, choice)
+        if reason:
+            return reason
+    trading = state.trading[offer.id]
+    if ask.at < trading.down_until:
+        return "down"
+    return "busy" if trading.in_flight >= offer.capacity else ""
+
+
+def _against(policy: Policy, choice: Choice) -> str:
+    """The first demand of the policy that the offer does not meet."""
+    offer = choice.offer
+    zone = offer.zone
+    owners = {zone.parent_country, zone.parent} - {""} or {zone.country}
+    checks = (
+        ("max_rate", policy.max_rate is not None and _top_rate(offer.tariff) > policy.max_rate),
+        ("max_cost", policy.max_cost is not None and choice.amount > policy.max_cost),
+        ("zone", bool(policy.zones) and zone.country not in policy.zones),
+        ("zone", zone.country in policy.not_zones),
+        ("control", bool(policy.control) and not owners & set(policy.control)),
+        ("control", bool(owners & set(policy.not_control))),
+        ("provider", bool(policy.providers) and offer.provider not in policy.providers),
+        ("max_grams", policy.max_ug is not None and _carbon(choice) > policy.max_ug),
+    )
+    return next((word for word, broken in checks if broken), "")
+
+
+def _rank(choice: Choice, policy: Policy) -> tuple[int, int, int, str]:
+    offer = choice.offer
+    place = len(policy.order)
+    for index, name in enumerate(policy.order):
+        if name in (offer.id, offer.provider):
+            place = index
+            break
+    if policy.sort == "carbon":
+        return place, _carbon(choice), choice.amount, offer.id
+    return place, choice.amount, 0, offer.id
+
+
+def _carbon(choice: Choice) -> int:
+    """Micrograms at worst. An offer that states no energy is worse than any that does."""
+    if choice.offer.energy.method == "none":
+        return 1 << 62
+    return energy(choice.offer.energy, choice.bound).ug[1]
+
+
+def _top_rate(tariff: Tariff) -> Amount:
+    return max(tariff.input or 0, tariff.cached or 0, tariff.output or 0, tariff.embedding or 0)
+
+
+def _none_fits(model: str, offers: int, failed: dict[str, int]) -> Refused:
+    reasons = ", ".join(f"{count} by {word}" for word, count in sorted(failed.items()))
+    detail = f"{model!r} has {offers} offer(s): refused {reasons}."
+    if failed.get("busy"):
+        return Refused(Why.CAPACITY, detail, conditions=failed, retry_after_us=SECOND)
+    if set(failed) == {"unpriced"}:
+        return Refused(Why.UNPRICED, detail, conditions=failed)
+    return Refused(Why.NO_OFFER, detail, conditions=failed)
+
+
+def down_until(state: State, offer: str, fault: bool, at: Instant) -> Instant:
+    """Until when a fault takes an offer off the book: at FAULTS_MAX in a row, and doubling."""
+    trading = state.trading.get(offer)
+    faults = trading.faults + 1 if trading else 1
+    if not fault or faults < FAULTS_MAX:
+        return 0
+    return at + SECOND * (1 << min(faults - FAULTS_MAX, 6))

@@ -1,0 +1,239 @@
+"""Events: everything that can have happened, in the past tense.
+
+Rule: an event is a fact with all it takes to apply it; applying never refuses.
+Invariant: the postings of every event sum to zero for each asset.
+Worked number: a receipt of 185_100_000 pico posts -185_100_000 to the payer, and to the
+payees 185_100_000 in as many lines as the waterfall has.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from allmende.core.nouns import Asset, Key, Market, Member, Offer, Posting, Receipt, Title
+from allmende.core.units import Amount, Instant, Units
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag=str.lower):
+    """`at` microseconds UTC. `idem` marks the event that a repeated command would repeat."""
+
+    at: Instant
+    idem: str = ""
+    digest: str = ""
+
+    @property
+    def postings(self) -> tuple[Posting, ...]:
+        return ()
+
+
+class Founded(Event, frozen=True):
+    market: Market
+    asset: Asset
+
+
+class MemberAdded(Event, frozen=True):
+    member: Member
+
+
+class BudgetAdded(Event, frozen=True):
+    id: str
+    name: str
+    owner: str
+    parent: str
+    asset: str
+    period: str
+    limit: Amount | None
+
+
+class BudgetChanged(Event, frozen=True):
+    id: str
+    limit: Amount | None
+
+
+class KeyIssued(Event, frozen=True):
+    key: Key
+
+
+class KeyRevoked(Event, frozen=True):
+    id: str
+
+
+class AssetRegistered(Event, frozen=True):
+    asset: Asset
+
+
+class Deposited(Event, frozen=True):
+    member: str
+    issuer: str
+    asset: str
+    amount: Amount
+    reference: str
+
+    @property
+    def postings(self) -> tuple[Posting, ...]:
+        return (
+            Posting(self.issuer, self.asset, -self.amount),
+            Posting(self.member, self.asset, self.amount),
+        )
+
+
+class Minted(Event, frozen=True):
+    member: str
+    issuer: str
+    asset: str
+    amount: Amount
+
+    @property
+    def postings(self) -> tuple[Posting, ...]:
+        return (
+            Posting(self.issuer, self.asset, -self.amount),
+            Posting(self.member, self.asset, self.amount),
+        )
+
+
+class Transferred(Event, frozen=True):
+    source: str
+    target: str
+    asset: str
+    amount: Amount
+
+    @property
+    def postings(self) -> tuple[Posting, ...]:
+        return (
+            Posting(self.source, self.asset, -self.amount),
+            Posting(self.target, self.asset, self.amount),
+        )
+
+
+class TitleRegistered(Event, frozen=True):
+    title: Title
+
+
+class OfferPosted(Event, frozen=True):
+    offer: Offer
+
+
+class OfferWithdrawn(Event, frozen=True):
+    id: str
+
+
+class Reserved(Event, frozen=True):
+    """`output_limit` is tokens per choice; `bound` is what `amount` pays for at most."""
+
+    hold: str
+    key: str
+    budget: str
+    account: str
+    offer: str
+    endpoint: str
+    amount: Amount
+    bound: Units
+    output_limit: int
+    deadline: Instant
+    prompt_hash: str = ""
+
+
+class Checkpointed(Event, frozen=True):
+    hold: str
+    units: Units
+
+
+class Captured(Event, frozen=True):
+    """The hold became a receipt. Provisional while its verdict is "pending"."""
+
+    receipt: Receipt
+
+    @property
+    def postings(self) -> tuple[Posting, ...]:
+        return paid(self.receipt)
+
+
+class Voided(Event, frozen=True):
+    """The hold was released. `down_until` takes its offer off the book until then."""
+
+    hold: str
+    cause: str
+    fault: bool = False
+    down_until: Instant = 0
+
+
+class Finalised(Event, frozen=True):
+    """A provisional receipt is final. `cause` says why, and names what a correction is for.
+
+    `before` is the payment already made where the price changed, else empty; the
+    correction posted is `receipt` minus `before`.
+    """
+
+    receipt: Receipt
+    before: tuple[Posting, ...]
+    cause: str
+
+    @property
+    def postings(self) -> tuple[Posting, ...]:
+        if not self.before:
+            return ()
+        return paid(self.receipt) + tuple(Posting(p.account, p.asset, -p.amount) for p in self.before)
+
+
+class BatchClosed(Event, frozen=True):
+    """`root` commits to the receipts' root and the net postings together."""
+
+    number: int
+    receipts: int
+    receipts_root: bytes
+    net: tuple[Posting, ...]
+    root: bytes
+
+
+class ParameterScheduled(Event, frozen=True):
+    name: str
+    value: int
+    effective: Instant
+
+
+class ParameterChanged(Event, frozen=True):
+    name: str
+    value: int
+
+
+class Ticked(Event, frozen=True):
+    """Idempotency keys older than `before` are forgotten."""
+
+    before: Instant
+
+
+Any: TypeAlias = (
+    Founded
+    | MemberAdded
+    | BudgetAdded
+    | BudgetChanged
+    | KeyIssued
+    | KeyRevoked
+    | AssetRegistered
+    | Deposited
+    | Minted
+    | Transferred
+    | TitleRegistered
+    | OfferPosted
+    | OfferWithdrawn
+    | Reserved
+    | Checkpointed
+    | Captured
+    | Voided
+    | Finalised
+    | BatchClosed
+    | ParameterScheduled
+    | ParameterChanged
+    | Ticked
+)
+"""The union that a journal decodes to."""
+
+
+def paid(receipt: Receipt) -> tuple[Posting, ...]:
+    """What a receipt posts: its price out of the payer, the waterfall into the payees."""
+    asset = receipt.asset
+    lines = [Posting(receipt.account, asset, -receipt.price)]
+    lines += [Posting(p.account, asset, p.amount) for p in receipt.waterfall]
+    return tuple(lines)

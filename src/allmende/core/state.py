@@ -1,0 +1,106 @@
+"""State: what decisions need, and nothing else, as plain data.
+
+Rule: members, budgets, offers, open business, parameters and running sums live here;
+history lives in the journal. Only `apply` writes to it.
+Invariant: memory grows with members and open business, never with the past.
+Worked number: a million settled receipts leave in an open batch at most 20 peaks of 32
+bytes and one net amount per account.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from allmende.core import events
+from allmende.core.nouns import Asset, Hold, Key, Market, Member, Offer, Provisional, Title
+from allmende.core.units import Amount, Instant
+
+
+class Budget(Struct):
+    """A node of the tree: what may be spent per period, and what was, in pico-credits.
+
+    `owner` is the member whose account pays; `until` ends the running period.
+    """
+
+    id: str
+    name: str
+    owner: str
+    parent: str
+    asset: str
+    period: str
+    limit: Amount | None
+    spent: Amount = 0
+    held: Amount = 0
+    until: Instant = 0
+
+
+class Trading(Struct):
+    """How an offer is doing: open holds, faults in a row, off the book until."""
+
+    in_flight: int = 0
+    faults: int = 0
+    down_until: Instant = 0
+
+
+class OpenBatch(Struct):
+    """Final receipts since the last batch: Merkle peaks (leaves, hash) and net amounts."""
+
+    number: int = 1
+    since: Instant = 0
+    receipts: int = 0
+    peaks: list[tuple[int, bytes]] = field(default_factory=list)
+    net: dict[str, dict[str, Amount]] = field(default_factory=dict)
+    """asset -> account -> pico-credits"""
+
+
+class Scheduled(Struct, frozen=True):
+    name: str
+    value: int
+    effective: Instant
+
+
+class Served(Struct, frozen=True):
+    """What a command with an idempotency key led to, until the window has passed."""
+
+    at: Instant
+    digest: str
+    events: tuple[events.Any, ...]
+
+
+class Tally(Struct):
+    """Receipts so far: captured = provisional + open batch + batched."""
+
+    captured: int = 0
+    batched: int = 0
+
+
+class State(Struct):
+    market: Market | None = None
+    now: Instant = 0
+    parameters: dict[str, int] = field(default_factory=dict)
+    scheduled: list[Scheduled] = field(default_factory=list)
+    assets: dict[str, Asset] = field(default_factory=dict)
+    balances: dict[str, dict[str, Amount]] = field(default_factory=dict)
+    """asset -> account -> pico-credits"""
+    held: dict[str, dict[str, Amount]] = field(default_factory=dict)
+    """asset -> account -> pico-credits set aside by open holds"""
+    references: set[str] = field(default_factory=set)
+    """Outside payments already credited."""
+    members: dict[str, Member] = field(default_factory=dict)
+    budgets: dict[str, Budget] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
+    """by the SHA-256 of the secret"""
+    key_hashes: dict[str, str] = field(default_factory=dict)
+    """key id -> hash"""
+    arrivals: dict[str, Instant] = field(default_factory=dict)
+    """key id -> theoretical arrival time of its rate limit"""
+    titles: dict[str, Title] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
+    models: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """model name -> its standing offers"""
+    trading: dict[str, Trading] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    provisional: dict[str, Provisional] = field(default_factory=dict)
+    batch: OpenBatch = field(default_factory=OpenBatch)
+    tally: Tally = field(default_factory=Tally)
+    served: dict[str, Served] = field(default_factory=dict)

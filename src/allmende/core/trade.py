@@ -1,0 +1,111 @@
+"""Trade: offers come to the book, change and leave.
+
+Rule: only its provider posts under an offer's id; open holds keep the terms they were
+made under.
+Invariant: `models` lists exactly the standing offers of each model.
+Worked number: a provider raises a tariff from 150_000 to 200_000 pico a token while 3
+holds are open: those 3 are charged at 150_000.
+"""
+
+from __future__ import annotations
+
+from allmende.core import commands as c
+from allmende.core import events as e
+from allmende.core.identity import allow, find_member, new_id
+from allmende.core.nouns import ENDPOINTS, Offer
+from allmende.core.refusals import Refused, Why
+from allmende.core.state import State, Trading
+from allmende.core.units import METERS, Tariff
+
+RATE_MAX = 10**15
+"""Pico-credits a unit: a thousand credits a token is a slip of the keyboard."""
+
+
+def post_offer(state: State, command: c.PostOffer) -> list[e.Event]:
+    offer = command.offer
+    standing = state.offers.get(offer.id)
+    new_id(offer.id, standing is not None and standing.provider != offer.provider)
+    find_member(state, offer.provider)
+    allow(state, command.by, offer.provider, command.at)
+    if offer.title not in state.titles:
+        raise Refused(Why.NOT_FOUND, f"No title {offer.title!r}: register it first.")
+    if offer.asset not in state.assets:
+        raise Refused(Why.NOT_FOUND, f"No asset {offer.asset!r}.")
+    if not 0 < len(offer.model) <= 200:
+        raise Refused(Why.BAD_VALUE, "An offer names the model that callers ask for.")
+    _require_terms(offer)
+    return [e.OfferPosted(at=command.at, offer=offer)]
+
+
+def _require_terms(offer: Offer) -> None:
+    unknown = sorted(set(offer.endpoints) - set(ENDPOINTS))
+    if unknown or not offer.endpoints:
+        raise Refused(Why.BAD_VALUE, f"Endpoints are of {', '.join(ENDPOINTS)}; not {unknown}.")
+    _require_tariff(offer.tariff)
+    for name, value, most in (
+        ("capacity", offer.capacity, 1_000_000),
+        ("context", offer.context, 100_000_000),
+        ("max_output", offer.max_output, 10_000_000),
+        ("first_byte_s", offer.first_byte_s, 3_600),
+        ("idle_s", offer.idle_s, 3_600),
+    ):
+        if not 1 <= value <= most:
+            raise Refused(Why.BAD_VALUE, f"{name} is 1 to {most}, not {value}.")
+    country = offer.zone.country
+    if len(country) != 3 or not country.isalpha() or not country.isupper():
+        raise Refused(Why.BAD_VALUE, f"A zone's country is three letters as DEU, not {country!r}.")
+
+
+def _require_tariff(tariff: Tariff) -> None:
+    prices = [getattr(tariff, meter) for meter in METERS]
+    if all(price is None for price in prices):
+        raise Refused(Why.UNPRICED, "An offer names a price; free is a price of 0.")
+    if any(price is not None and not 0 <= price <= RATE_MAX for price in prices):
+        raise Refused(Why.BAD_VALUE, f"A price is 0 to {RATE_MAX} pico-credits a unit.")
+
+
+def withdraw_offer(state: State, command: c.WithdrawOffer) -> list[e.Event]:
+    offer = state.offers.get(command.id)
+    if offer is None:
+        raise Refused(Why.NOT_FOUND, f"No offer {command.id!r}.")
+    allow(state, command.by, offer.provider, command.at)
+    return [e.OfferWithdrawn(at=command.at, id=command.id)]
+
+
+def offer_posted(state: State, event: e.OfferPosted) -> None:
+    offer = event.offer
+    _unlist(state, offer.id)
+    state.offers[offer.id] = offer
+    state.models[offer.model] = (*state.models.get(offer.model, ()), offer.id)
+    trading = state.trading.setdefault(offer.id, Trading())
+    trading.faults, trading.down_until = 0, 0
+
+
+def offer_withdrawn(state: State, event: e.OfferWithdrawn) -> None:
+    _unlist(state, event.id)
+    del state.offers[event.id]
+    if not state.trading[event.id].in_flight:
+        del state.trading[event.id]
+
+
+def _unlist(state: State, id_: str) -> None:
+    standing = state.offers.get(id_)
+    if standing is None:
+        return
+    rest = tuple(other for other in state.models[standing.model] if other != id_)
+    if rest:
+        state.models[standing.model] = rest
+    else:
+        del state.models[standing.model]
+
+
+def check(state: State) -> None:
+    listed = sorted(id_ for ids in state.models.values() for id_ in ids)
+    assert listed == sorted(state.offers), "the book lists other offers than stand"
+    for id_, trading in state.trading.items():
+        open_ = sum(hold.offer.id == id_ for hold in state.holds.values())
+        assert trading.in_flight == open_, f"offer {id_}: {trading.in_flight} in flight"
+
+
+DECIDE = {c.PostOffer: post_offer, c.WithdrawOffer: withdraw_offer}
+APPLY = {e.OfferPosted: offer_posted, e.OfferWithdrawn: offer_withdrawn}
