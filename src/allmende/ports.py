@@ -124,3 +124,13 @@ class Recounter(Protocol):
         """(receipt, our own count or None where we cannot count) for each job."""
 
     async def close(self) -> None: ...
+
+
+class Views(Protocol):
+    """Read models: SQL tables folded from the journal; pages and commands read them."""
+
+    async def rows(self, name: str, /, **arguments: object) -> list[dict[str, object]]:
+        """Rows of a named query, plain JSON values; amounts are decimal text of pico-credits."""
+
+    async def caught_up(self, number: int, timeout_s: float = 2.0) -> bool:
+        """Wait until the tables contain the event with this number."""

@@ -141,7 +141,7 @@ class Checkpoint(Command, frozen=True):
 class Capture(Command, frozen=True):
     """A request ended with something delivered.
 
-    `reported` is the provider's usage, `counted` ours, `estimate` the meter's fallback;
+    `reported` is the provider's usage, `estimate` the meter's own where that is missing;
     `pending` says that our own count is still to come.
     """
 
@@ -149,7 +149,6 @@ class Capture(Command, frozen=True):
     estimate: Units
     outcome: str = "complete"
     reported: Units | None = None
-    counted: Units | None = None
     pending: bool = False
     answer_hash: str = ""
 

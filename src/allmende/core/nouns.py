@@ -23,7 +23,7 @@ ROLES = ("spend", "manage", "operate")
 TITLE_KINDS = ("model", "machine", "dataset")
 ENDPOINTS = ("chat/completions", "completions", "embeddings", "responses")
 OUTCOMES = ("complete", "client_left", "provider_cut", "limit", "crash")
-BASES = ("own", "provider", "estimate", "checkpoint")
+BASES = ("counted", "reported", "estimate", "checkpoint")
 VERDICTS = ("pending", "agrees", "disagrees", "unreported", "unchecked")
 
 
@@ -216,7 +216,7 @@ class Provisional(Struct, frozen=True):
     """A captured receipt that waits for its recount; `held` stays set aside until then."""
 
     receipt: Receipt
-    bound: Units
+    hold: Hold
     held: Amount
     deadline: Instant
 

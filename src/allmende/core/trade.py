@@ -9,6 +9,8 @@ holds are open: those 3 are charged at 150_000.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.identity import allow, find_member, new_id
@@ -102,9 +104,9 @@ def _unlist(state: State, id_: str) -> None:
 def check(state: State) -> None:
     listed = sorted(id_ for ids in state.models.values() for id_ in ids)
     assert listed == sorted(state.offers), "the book lists other offers than stand"
+    open_ = Counter(hold.offer.id for hold in state.holds.values())
     for id_, trading in state.trading.items():
-        open_ = sum(hold.offer.id == id_ for hold in state.holds.values())
-        assert trading.in_flight == open_, f"offer {id_}: {trading.in_flight} in flight"
+        assert trading.in_flight == open_[id_], f"offer {id_}: {trading.in_flight} in flight"
 
 
 DECIDE = {c.PostOffer: post_offer, c.WithdrawOffer: withdraw_offer}

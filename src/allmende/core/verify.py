@@ -1,0 +1,107 @@
+"""Verify: our own count against the provider's word, recorded on the receipt.
+
+Rule: the charge follows our count where we have one; prompts must agree exactly,
+completions within a stated band; either way both counts stay on the receipt.
+Invariant: a recount never charges more than the request's hold.
+Worked number: a provider reports 6 completion tokens where we count 18 (n=3, 6 each): the
+receipt becomes 18, its verdict "disagrees", and 12 tokens more are posted.
+"""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from allmende.core import budgets, ledger
+from allmende.core import commands as c
+from allmende.core import events as e
+from allmende.core.nouns import Provisional
+from allmende.core.state import State
+from allmende.core.units import PPM, Units, clip, energy, price
+from allmende.core.waterfall import payments
+
+BAND_TOKENS = 2
+"""Tokens that may always differ: the end token, and one merge at a cut."""
+
+
+def recount(state: State, command: c.Recount) -> list[e.Event]:
+    """Finalise what we hold as provisional; ids that we do not are late, and ignored."""
+    known = [
+        (state.provisional[id_], counted)
+        for id_, counted in dict(command.counts).items()
+        if id_ in state.provisional
+    ]
+    return [_final(state, rest, counted, command.at) for rest, counted in known]
+
+
+def overdue(state: State, command: c.Tick) -> list[e.Event]:
+    """A recount that never came leaves the receipt as the provider reported it."""
+    late = [rest for rest in state.provisional.values() if command.at >= rest.deadline]
+    return [_final(state, rest, None, command.at) for rest in late]
+
+
+def restart(state: State, command: c.Restart) -> list[e.Event]:
+    """What was to be recounted was in memory only, and is gone."""
+    return [_final(state, rest, None, command.at) for rest in state.provisional.values()]
+
+
+def _final(state: State, rest: Provisional, counted: Units | None, at: int) -> e.Finalised:
+    old = rest.receipt
+    if counted is None:
+        verdict = "unreported" if old.reported is None else "unchecked"
+        receipt = structs.replace(old, verdict=verdict)
+        return e.Finalised(at=at, receipt=receipt, before=(), cause="not recounted")
+    units = clip(_with_cached(counted, old.reported), rest.hold.bound)
+    cost = price(rest.hold.offer.tariff, units)
+    receipt = structs.replace(
+        old,
+        units=units,
+        price=cost,
+        waterfall=payments(state, rest.hold.offer, cost),
+        energy=energy(rest.hold.offer.energy, units),
+        basis="counted",
+        verdict=verdict_on(counted, old.reported, state.parameters["completion_band_ppm"]),
+        counted=counted,
+    )
+    before = () if receipt.waterfall == old.waterfall else e.paid(old)
+    return e.Finalised(at=at, receipt=receipt, before=before, cause="recounted")
+
+
+def _with_cached(counted: Units, reported: Units | None) -> Units:
+    """Our total, split as the provider says: a cache is its own, and only lowers the price."""
+    if reported is None or not reported.cached:
+        return counted
+    prompt = counted.input + counted.cached
+    cached = min(reported.cached, prompt)
+    return structs.replace(counted, input=prompt - cached, cached=cached)
+
+
+def verdict_on(counted: Units, reported: Units | None, band_ppm: int) -> str:
+    """Whether the provider's usage agrees with ours: prompts equal, completions in a band."""
+    if reported is None:
+        return "unreported"
+    same_prompt = counted.input + counted.cached == reported.input + reported.cached
+    allowed = max(BAND_TOKENS, counted.output * band_ppm // PPM)
+    close = abs(counted.output - reported.output) <= allowed
+    return "agrees" if same_prompt and close and _rest(counted) == _rest(reported) else "disagrees"
+
+
+def _rest(units: Units) -> tuple[int, ...]:
+    return units.embedding, units.image, units.audio, units.second
+
+
+def finalised(state: State, event: e.Finalised) -> None:
+    receipt = event.receipt
+    rest = state.provisional.pop(receipt.id)
+    ledger.set_aside(state, receipt.account, receipt.asset, -rest.held)
+    budgets.charge(
+        state,
+        receipt.budget,
+        event.at,
+        held=-rest.held,
+        spent=receipt.price - rest.receipt.price,
+    )
+    ledger.post(state, event.postings)
+
+
+DECIDE = {c.Recount: recount, c.Tick: overdue, c.Restart: restart}
+APPLY = {e.Finalised: finalised}
