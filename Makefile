@@ -70,15 +70,15 @@ define install
 	  | awk '/^ *(Downloading|Using cached)/ { print "  " $$2, $$3, $$4; fflush() } /^failed/ { exit 1 }' \
 	  || { cat .venv/error >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check -e .
-	@rm -f .venv/error $(basename $@)-*
+	@rm -f .venv/error $(3)
 	@touch $@
 endef
 
 $(RUN): | .venv/bin/pip
-	$(call install,requirements/run.txt,about 190 MB to fetch)
+	$(call install,requirements/run.txt,about 190 MB to fetch,.venv/.run-*)
 
 $(DEV): | .venv/bin/pip
-	$(call install,requirements/dev.txt,about 215 MB to fetch)
+	$(call install,requirements/dev.txt,about 215 MB to fetch,.venv/.dev-*)
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
