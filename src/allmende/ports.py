@@ -2,8 +2,8 @@
 
 Rule: desk and doors speak to the outside only through these; `main` plugs adapters in.
 Invariant: every port has one fake that passes the same contract tests as the adapter.
-Worked number: a journal of 1_000 frames of 64 events answers `frames(63_999)` with
-the one frame whose first event is 64_000... and nothing else.
+Worked number: a journal of 1_000 frames of 64 events answers `frames(63_999)` with the
+one frame that holds event 64_000.
 """
 
 from __future__ import annotations
@@ -14,23 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from allmende.core.units import Instant, Units
-
-
-class Frame(Struct, frozen=True):
-    """One commit group: events `first` .. `first + count - 1`, chained by hash.
-
-    `body` is the events as JSON lines; `head` = SHA-256(prev, SHA-256(body), leaves),
-    where `leaves` is the Merkle root of the receipts in this frame (empty if none);
-    `signature` is the market's Ed25519 over the head (empty if the frame has no receipt).
-    """
-
-    first: int
-    count: int
-    body: bytes
-    prev: bytes
-    leaves: bytes
-    head: bytes
-    signature: bytes = b""
+from allmende.wire.journal import Frame
 
 
 class Journal(Protocol):

@@ -174,7 +174,9 @@ class Finalised(Event, frozen=True):
     def postings(self) -> tuple[Posting, ...]:
         if not self.before:
             return ()
-        return paid(self.receipt) + tuple(Posting(p.account, p.asset, -p.amount) for p in self.before)
+        return paid(self.receipt) + tuple(
+            Posting(p.account, p.asset, -p.amount) for p in self.before
+        )
 
 
 class BatchClosed(Event, frozen=True):

@@ -65,9 +65,7 @@ def set_parameter(state: State, command: c.SetParameter) -> list[e.Event]:
     if rule is None:
         raise Refused(Why.NOT_FOUND, f"Parameters are {', '.join(PARAMETERS)}.")
     if not rule.least <= command.value <= rule.most:
-        raise Refused(
-            Why.BAD_VALUE, f"{command.name} is {rule.least} to {rule.most} {rule.unit}."
-        )
+        raise Refused(Why.BAD_VALUE, f"{command.name} is {rule.least} to {rule.most} {rule.unit}.")
     if command.effective > command.at:
         return [
             e.ParameterScheduled(

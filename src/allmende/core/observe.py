@@ -38,10 +38,8 @@ class Totals(Struct):
 
 
 def observe(totals: Totals, event: e.Event) -> None:
-    """Fold one event: a capture adds its receipt, a correction replaces what it corrects."""
-    if isinstance(event, e.Captured) and event.receipt.verdict != "pending":
-        _add(totals, event.receipt)
-    elif isinstance(event, e.Finalised):
+    """Fold one event: a receipt counts once, when it is final."""
+    if isinstance(event, e.Captured | e.Finalised) and event.receipt.verdict != "pending":
         _add(totals, event.receipt)
 
 

@@ -214,9 +214,7 @@ def voided(state: State, event: e.Voided) -> None:
     budgets.charge(state, hold.budget, event.at, held=-hold.amount, spent=0)
 
 
-def _leave(
-    state: State, hold: Hold, *, ok: bool, fault: bool = False, down_until: int = 0
-) -> None:
+def _leave(state: State, hold: Hold, *, ok: bool, fault: bool = False, down_until: int = 0) -> None:
     """One request fewer at the offer; an answer clears its faults, a fault adds one."""
     trading = state.trading[hold.offer.id]
     trading.in_flight -= 1

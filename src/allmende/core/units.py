@@ -194,5 +194,5 @@ def pico(text: str) -> Amount:
     shift = exponent + 12
     if shift < 0 and number % 10**-shift:
         raise ValueError(f"more than 12 decimals: {text!r}")
-    value = number * 10**shift if shift >= 0 else number // 10**-shift
+    value: int = number * 10**shift if shift >= 0 else number // 10**-shift
     return -value if sign else value
