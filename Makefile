@@ -13,6 +13,7 @@ sum = $(shell cat $(1) pyproject.toml | cksum | cut -d ' ' -f 1)
 RUN := .venv/.run-$(call sum,requirements/run.txt)
 DEV := .venv/.dev-$(call sum,requirements/run.txt requirements/dev.txt)
 
+.NOTPARALLEL:
 .PHONY: help demo serve test check fuzz crash sim overshoot bench views lock clean
 
 help: ## print this list
@@ -57,7 +58,7 @@ lock: ## resolve pyproject.toml afresh and rewrite requirements/
 
 clean: ## remove .venv and every cache; markets and journals stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- set-up -------------------------------------------------------------------------------
 
@@ -75,10 +76,10 @@ define install
 endef
 
 $(RUN): | .venv/bin/pip
-	$(call install,requirements/run.txt,about 190 MB to fetch,.venv/.run-*)
+	$(call install,requirements/run.txt,about 195 MB to fetch,.venv/.run-*)
 
 $(DEV): | .venv/bin/pip
-	$(call install,requirements/dev.txt,about 215 MB to fetch,.venv/.dev-*)
+	$(call install,requirements/dev.txt,about 235 MB to fetch,.venv/.dev-*)
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -3,7 +3,7 @@
 Rule: run.txt is what `make demo` and `make serve` install, dev.txt what the tests add; both
 name exact versions and nothing else: no index, no address, no hash of one platform's wheel.
 Invariant: they are complete, so they install with --no-deps; tests/test_house.py checks that.
-Worked number: 39 packages run a market and 15 more check it.
+Worked number: 40 packages run a market and 17 more check it.
 """
 
 from __future__ import annotations

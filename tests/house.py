@@ -22,7 +22,7 @@ STAGE_MAY = (
 PURE = frozenset(
     """__future__ abc base64 bisect calendar collections copy dataclasses datetime decimal enum
     fractions functools hashlib heapq hmac itertools math msgspec operator re string struct
-    types typing""".split()  # noqa: SIM905 - a list of words reads as one
+    types typing""".split()
 )
 """All that core may import besides itself. Of datetime only the calendar: see no_world."""
 WORLDLY_CALLS = ("open", "print", "input", "exec", "eval", "__import__", "breakpoint", "hash", "id")
