@@ -1,0 +1,169 @@
+"""Asks: what people may ask of a market, by name and in plain fields, as commands.
+
+Rule: one table says which commands a door may pass on; who asks and when is the door's
+word, never the caller's. A noun that a command carries is written flat.
+Invariant: no text or number reaches the core in a type that its field does not have, and
+a field that nobody knows is an error, not a silence.
+Worked number: add_budget {"id": "lab", "owner": "uni", "name": "Lab", "limit": "12.5"}
+becomes AddBudget(limit=12_500_000_000_000).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+from allmende.core import commands as c
+from allmende.core.refusals import Refused, Why
+from allmende.core.units import Instant
+from allmende.doors.plain import AMOUNTS, INSTANTS, RATES, inward
+
+COMMANDS: dict[str, type[c.Command]] = {
+    "add_member": c.AddMember,
+    "add_budget": c.AddBudget,
+    "set_budget": c.SetBudget,
+    "issue_key": c.IssueKey,
+    "revoke_key": c.RevokeKey,
+    "register_asset": c.RegisterAsset,
+    "deposit": c.Deposit,
+    "mint": c.Mint,
+    "transfer": c.Transfer,
+    "register_title": c.RegisterTitle,
+    "post_offer": c.PostOffer,
+    "withdraw_offer": c.WithdrawOffer,
+    "close_batch": c.CloseBatch,
+    "set_parameter": c.SetParameter,
+}
+"""Everything else (reserve, capture, tick, ...) is the house's own and has no door."""
+
+NOUN = {
+    "add_member": "member",
+    "issue_key": "key",
+    "register_title": "title",
+    "post_offer": "offer",
+}
+"""Commands that carry one noun, whose fields stand flat in the request."""
+OURS = frozenset({"by", "at", "idem"})
+SET_BY_DOOR = {"issue_key": frozenset({"hash"}), "post_offer": frozenset({"sealed_secret"})}
+"""Fields of the noun that come from `given` alone: what is secret is made or sealed here."""
+TAKEN_BY_DOOR = {"post_offer": "secret"}
+"""Fields that only the door reads: the provider's key in clear, once."""
+
+
+def find(name: str) -> str:
+    """The command's one name, from kebab or snake case. Raises Refused(NOT_FOUND)."""
+    name = name.replace("-", "_").lower()
+    if name not in COMMANDS:
+        raise Refused(Why.NOT_FOUND, f"Commands are {', '.join(COMMANDS)}.")
+    return name
+
+
+def command(
+    name: str,
+    fields: Mapping[str, Any],
+    *,
+    by: str,
+    at: Instant,
+    idem: str = "",
+    given: Mapping[str, Any] | None = None,
+) -> c.Command:
+    """The command `name` with `fields` as a caller wrote them and `given` as the door says."""
+    kind = COMMANDS[name]
+    noun = NOUN.get(name)
+    if noun and set(fields) == {noun} and isinstance(fields[noun], dict):
+        fields = fields[noun]
+    _require_known(name, fields)
+    values: dict[str, Any] = {**inward(fields), **(given or {})}
+    stamp = {"by": by, "at": at, "idem": idem}
+    try:
+        return msgspec.convert({**({noun: values} if noun else values), **stamp}, kind)
+    except msgspec.ValidationError as error:
+        raise Refused(Why.BAD_VALUE, f"{error}.") from None
+
+
+def shape(name: str) -> type[Struct]:
+    """The struct whose fields a caller writes for this command."""
+    noun = NOUN.get(name)
+    kind = COMMANDS[name]
+    if noun is None:
+        return kind
+    found = next(field.type for field in structs.fields(kind) if field.name == noun)
+    assert isinstance(found, type) and issubclass(found, Struct)
+    return found
+
+
+def _require_known(name: str, fields: Mapping[str, Any]) -> None:
+    hidden = OURS | SET_BY_DOOR.get(name, frozenset())
+    known = [field.name for field in structs.fields(shape(name)) if field.name not in hidden]
+    unknown = sorted(set(fields) - set(known))
+    if unknown:
+        raise Refused(
+            Why.BAD_VALUE, f"Unknown: {', '.join(unknown)[:200]}. Fields are {', '.join(known)}."
+        )
+
+
+# Description --------------------------------------------------------------------------
+
+
+def openapi(market: str, lookups: Mapping[str, str]) -> dict[str, Any]:
+    """OpenAPI 3.1 of every command and of the `lookups` (path -> what it says)."""
+    shapes = {name: shape(name) for name in COMMANDS}
+    _, parts = msgspec.json.schema_components(
+        set(shapes.values()), ref_template="#/components/schemas/{name}"
+    )
+    paths: dict[str, Any] = {f"/api/{name}": _post(name, kind) for name, kind in shapes.items()}
+    for path, says in lookups.items():
+        paths[path] = {"get": {"summary": says, "responses": {"200": {"description": says}}}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": f"{market}: accounts", "version": "1"},
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {
+            "schemas": {name: _described(part) for name, part in parts.items()},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _post(name: str, kind: type[Struct]) -> dict[str, Any]:
+    says = (COMMANDS[name].__doc__ or name.replace("_", " ").capitalize()).strip()
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    header = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}
+    return {
+        "post": {
+            "operationId": name,
+            "summary": says.split("\n")[0],
+            "parameters": [header],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+            "responses": {"200": {"description": "The events that this led to."}},
+        }
+    }
+
+
+def _described(part: dict[str, Any]) -> dict[str, Any]:
+    """A struct's schema as callers write it: money as text, and no field of ours."""
+    hidden = OURS | {"type", "hash", "sealed_secret"}
+    fields = {
+        name: _field(name, schema, part.get("title") == "Tariff")
+        for name, schema in part.get("properties", {}).items()
+        if name not in hidden
+    }
+    if part.get("title") == "Offer":
+        fields["secret"] = {"type": "string", "description": "The provider's key; sealed at once."}
+    required = [name for name in part.get("required", ()) if name not in hidden]
+    return {**part, "properties": fields, "required": required}
+
+
+def _field(name: str, schema: dict[str, Any], in_tariff: bool) -> dict[str, Any]:
+    decimal = {"type": "string", "pattern": r"^\d+(\.\d+)?$"}
+    if in_tariff or name in RATES:
+        return {**decimal, "description": "Credits per million units.", "examples": ["0.15"]}
+    if name in AMOUNTS:
+        return {**decimal, "description": "Credits.", "examples": ["12.5"]}
+    if name in INSTANTS:
+        return {"type": "string", "format": "date-time"}
+    return schema
