@@ -167,6 +167,30 @@ def test_the_tools_agree(tool: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+TRESPASSES = [
+    ("wire/merkle.py", "import allmende.desk", "The house"),
+    ("doors/__init__.py", "import allmende.adapters", "The house"),
+    ("basement.py", "", "The house"),
+    ("core/trade.py", "import allmende.core.settle", "The core"),
+    ("core/units.py", "import socket", "Core and wire"),
+    ("core/ledger.py", "import allmende.core.spend", "No package"),
+]
+"""A file, a line that it must not have, and who must complain."""
+
+
+@pytest.mark.parametrize("trespass", TRESPASSES, ids=lambda trespass: trespass[0])
+def test_import_linter_sees_a_trespass(trespass: tuple[str, str, str], tmp_path: Path) -> None:
+    name, line, contract = trespass
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    with (tmp_path / "src/allmende" / name).open("a") as file:
+        file.write(f"\n{line}\n")
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    environment = {"PYTHONPATH": str(tmp_path / "src")}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert re.search(f"^{contract}.* BROKEN$", done.stdout, re.MULTILINE), done.stdout
+
+
 if __name__ == "__main__":
     for what, lines in zip(("files", "functions"), census(), strict=True):
         p90 = quantiles(lines, n=10)[-1]
