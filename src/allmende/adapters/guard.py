@@ -39,7 +39,13 @@ PINS_MAX = 4096
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?\Z")
 _REST = re.compile(r"[\x21-\x7e]*\Z")
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-_NAT64_LOCAL = _NAT64[1]
+_SPECIAL = (
+    IPv4Network("192.0.0.0/24"),  # in part "global" to Python before 3.11.10
+    IPv6Network("64:ff9b:1::/48"),
+    IPv6Network("3fff::/20"),
+    IPv6Network("5f00::/16"),
+)
+"""Not public, whatever an older `ipaddress` believes."""
 _COMPATIBLE = IPv6Network("::/96")
 _METADATA = frozenset(
     map(
@@ -124,9 +130,9 @@ def _allowed_alone(address: Address, allow_private: bool) -> bool:
         return False
     if allow_private:
         return True
-    if isinstance(address, IPv6Address) and (
-        address.is_site_local or address in _NAT64_LOCAL or address.scope_id
-    ):
+    if any(address in network for network in _SPECIAL):
+        return False
+    if isinstance(address, IPv6Address) and (address.is_site_local or address.scope_id):
         return False
     # `is_global` is the registry's word and leaves out carrier NAT (100.64/10), which
     # `is_private` lets through; NAT64 is judged by the address inside.

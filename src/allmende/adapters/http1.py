@@ -104,7 +104,7 @@ class Http1Connection(asyncio.Protocol):
     def sweep(self, now: float) -> None:
         """Fail with "timeout" if nothing moved for too long; `now` is the loop's time, s."""
         limit = self._idle_s if self._head else self._first_byte_s
-        if not self._paused and self.still(now) >= limit:
+        if self._answer is not None and not self._paused and self.still(now) >= limit:
             what = "between bytes" if self._head else "for the first byte"
             self.fail(UpstreamFailed("timeout", f"waited {limit:g} s {what}"))
 
