@@ -17,6 +17,7 @@ from allmende.core.nouns import Offer, Policy
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import (
+    METERS,
     SECOND,
     Amount,
     Instant,
@@ -145,7 +146,7 @@ def _carbon(choice: Choice) -> int:
 
 
 def _top_rate(tariff: Tariff) -> Amount:
-    return max(tariff.input or 0, tariff.cached or 0, tariff.output or 0, tariff.embedding or 0)
+    return max(getattr(tariff, meter) or 0 for meter in METERS)
 
 
 def _none_fits(model: str, offers: int, failed: dict[str, int]) -> Refused:

@@ -56,14 +56,26 @@ def require_room(state: State, budget: str, amount: Amount, at: Instant) -> None
             )
 
 
-def charge(state: State, budget: str, at: Instant, *, held: Amount, spent: Amount) -> None:
-    """Add to what a budget and all above it have held and spent (negative: give back)."""
+def charge(
+    state: State,
+    budget: str,
+    at: Instant,
+    *,
+    held: Amount,
+    spent: Amount,
+    of: Instant | None = None,
+) -> None:
+    """Add to what a budget and all above it have held and spent (negative: give back).
+
+    A correction names the instant `of` what it corrects: it counts in that period only.
+    """
     for node in path(state, budget):
         if at >= node.until:
             node.spent, node.until = 0, period_end(node.period, at)
         node.held += held
-        node.spent = max(0, node.spent + spent)
-        assert node.held >= 0, f"budget {node.id} holds {node.held}"
+        if of is None or period_end(node.period, of) == node.until:
+            node.spent += spent
+        assert node.held >= 0 <= node.spent, f"budget {node.id}: {node.held}, {node.spent}"
 
 
 def period_end(period: str, at: Instant) -> Instant:

@@ -1,8 +1,9 @@
 """Ledger: accounts, postings and what is set aside.
 
-Rule: money moves only by postings, and what is set aside only by open holds.
+Rule: money moves only by postings; set aside is what open holds may take and what
+provisional receipts may still take back.
 Invariant: the balances of an asset sum to zero; no account but an issuer's is below what
-it has set aside; what is set aside equals the open holds.
+it has set aside; what is set aside equals the open business.
 Worked number: a deposit of 5 credits posts -5e12 pico to `issuer/credit` and +5e12 to the
 member; a hold of 1 credit then leaves 4 available, and moves nothing.
 """
@@ -88,6 +89,8 @@ def _held_by_business(state: State) -> dict[str, dict[str, Amount]]:
     total: dict[str, dict[str, Amount]] = {}
     rows = [(h.account, h.offer.asset, h.amount) for h in state.holds.values()]
     rows += [(p.receipt.account, p.receipt.asset, p.held) for p in state.provisional.values()]
+    for rest in state.provisional.values():
+        rows += [(p.account, rest.receipt.asset, p.amount) for p in rest.receipt.waterfall]
     for account, asset, amount in rows:
         if amount:
             held = total.setdefault(asset, {})

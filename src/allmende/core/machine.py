@@ -21,8 +21,9 @@ from allmende.core import events as e
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import Served, State
 
-STAGES = (govern, identity, issue, trade, spend, verify, settle)
-"""In the order in which they see a command or an event that several of them handle."""
+STAGES = (govern, identity, issue, trade, settle, spend, verify)
+"""In the order in which they see a command or an event that several of them handle. Settle
+closes a due batch before spend and verify finalise what then belongs to the next one."""
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 
@@ -108,5 +109,5 @@ def _scope(command: c.Command) -> str:
 def fingerprint(command: c.Command) -> str:
     """Digest of what a command asks, without when it came and what differs by chance."""
     if isinstance(command, c.Reserve):
-        command = structs.replace(command, id="", prompt_hash="")
+        command = structs.replace(command, id="", prompt_hash="", exclude=())
     return hashlib.sha256(_ENCODE(structs.replace(command, at=0))).hexdigest()

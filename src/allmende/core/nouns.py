@@ -166,6 +166,7 @@ class Hold(Struct, frozen=True):
     endpoint: str
     bound: Units
     prompt_hash: str
+    idem: str = ""
     checkpoint: Units | None = None
 
 
@@ -213,12 +214,17 @@ class Receipt(Struct, frozen=True, omit_defaults=True):
 
 
 class Provisional(Struct, frozen=True):
-    """A captured receipt that waits for its recount; `held` stays set aside until then."""
+    """A captured receipt that waits for its recount.
+
+    `held` of the payer's hold, and what the payees got, stay set aside until then;
+    `shares` is the waterfall at capture, under which a correction is split too.
+    """
 
     receipt: Receipt
     hold: Hold
     held: Amount
     deadline: Instant
+    shares: tuple[Share, ...]
 
 
 def payees_ppm(title: Title) -> int:

@@ -20,7 +20,7 @@ from allmende.core.nouns import ENDPOINTS, OUTCOMES, Hold, Provisional, Receipt
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import SECOND, Units, clip, energy, price
-from allmende.core.waterfall import payments
+from allmende.core.waterfall import payments, shares
 
 BOUND_MAX = 10**12
 """Tokens. More than this in one request is a slip or an attack."""
@@ -99,12 +99,19 @@ def void(state: State, command: c.Void) -> list[e.Event]:
 
 def restart(state: State, command: c.Restart) -> list[e.Event]:
     """No request of the dead process can still run: close every hold at its checkpoint."""
-    return [_close(state, hold, command.at, "crash") for hold in state.holds.values()]
+    return [_close(state, hold, command.at, "crash") for hold in _by_id(state)]
 
 
 def expire(state: State, command: c.Tick) -> list[e.Event]:
-    late = [hold for hold in state.holds.values() if command.at >= hold.deadline]
-    return [_close(state, hold, command.at, "expired") for hold in late]
+    return [
+        _close(state, hold, command.at, "expired")
+        for hold in _by_id(state)
+        if command.at >= hold.deadline
+    ]
+
+
+def _by_id(state: State) -> list[Hold]:
+    return sorted(state.holds.values(), key=lambda hold: hold.id)
 
 
 def _close(state: State, hold: Hold, at: int, cause: str) -> e.Event:
@@ -128,7 +135,7 @@ def _receipt(
     assert state.market is not None
     offer = hold.offer
     cost = price(offer.tariff, units)
-    assert cost <= hold.amount, f"{hold.id} would cost {cost} of {hold.amount} held"
+    assert 0 <= cost <= hold.amount, f"{hold.id} would cost {cost} of {hold.amount} held"
     return Receipt(
         id=hold.id,
         market=state.market.id,
@@ -146,7 +153,7 @@ def _receipt(
         tariff=offer.tariff,
         units=units,
         price=cost,
-        waterfall=payments(state, offer, cost),
+        waterfall=payments(offer.provider, shares(state, offer), cost),
         energy=energy(offer.energy, units),
         basis=basis,
         verdict=verdict,
@@ -174,6 +181,7 @@ def reserved(state: State, event: e.Reserved) -> None:
         event.endpoint,
         event.bound,
         event.prompt_hash,
+        event.idem,
     )
     state.trading[offer.id].in_flight += 1
     ledger.set_aside(state, event.account, offer.asset, event.amount)
@@ -193,7 +201,7 @@ def checkpointed(state: State, event: e.Checkpointed) -> None:
 
 
 def captured(state: State, event: e.Captured) -> None:
-    """Pay the receipt. Until a pending one is recounted, the rest stays set aside."""
+    """Pay the receipt. Until a pending one is recounted, what may still move stays set aside."""
     receipt = event.receipt
     hold = state.holds.pop(receipt.id)
     kept = hold.amount - receipt.price if receipt.verdict == "pending" else 0
@@ -204,11 +212,15 @@ def captured(state: State, event: e.Captured) -> None:
     state.tally.captured += 1
     if receipt.verdict == "pending":
         due = event.at + state.parameters["recount_seconds"] * SECOND
-        state.provisional[receipt.id] = Provisional(receipt, hold, kept, due)
+        given = shares(state, hold.offer)
+        state.provisional[receipt.id] = Provisional(receipt, hold, kept, due, given)
+        for payment in receipt.waterfall:
+            ledger.set_aside(state, payment.account, receipt.asset, payment.amount)
 
 
 def voided(state: State, event: e.Voided) -> None:
     hold = state.holds.pop(event.hold)
+    state.served.pop(hold.idem, None)
     _leave(state, hold, ok=False, fault=event.fault, down_until=event.down_until)
     ledger.set_aside(state, hold.account, hold.offer.asset, -hold.amount)
     budgets.charge(state, hold.budget, event.at, held=-hold.amount, spent=0)

@@ -21,6 +21,8 @@ from allmende.core.units import METERS, Tariff
 
 RATE_MAX = 10**15
 """Pico-credits a unit: a thousand credits a token is a slip of the keyboard."""
+ENERGY_MAX = 10**15
+"""Nanojoules a token: a megajoule."""
 
 
 def post_offer(state: State, command: c.PostOffer) -> list[e.Event]:
@@ -53,6 +55,9 @@ def _require_terms(offer: Offer) -> None:
     ):
         if not 1 <= value <= most:
             raise Refused(Why.BAD_VALUE, f"{name} is 1 to {most}, not {value}.")
+    ranges = (offer.energy.input_nj, offer.energy.output_nj, offer.energy.grid_g_per_kwh)
+    if any(not 0 <= low <= high <= ENERGY_MAX for low, high in ranges):
+        raise Refused(Why.BAD_VALUE, "Energy is a range (low, high) of nanojoules and g/kWh.")
     country = offer.zone.country
     if len(country) != 3 or not country.isalpha() or not country.isupper():
         raise Refused(Why.BAD_VALUE, f"A zone's country is three letters as DEU, not {country!r}.")

@@ -115,18 +115,22 @@ def _sold(per: Amount | None, meter: str) -> Amount:
 
 
 def clip(units: Units, bound: Units) -> Units:
-    """Units that fit in a bound: input with cached together, every other meter alone."""
-    prompt = min(units.input + units.cached, bound.input)
-    cached = min(units.cached, prompt)
+    """Units within 0 and a bound: input with cached together, every other meter alone."""
+    prompt = _within(max(0, units.input) + max(0, units.cached), bound.input)
+    cached = _within(units.cached, prompt)
     return Units(
         input=prompt - cached,
         cached=cached,
-        output=min(units.output, bound.output),
-        embedding=min(units.embedding, bound.embedding),
-        image=min(units.image, bound.image),
-        audio=min(units.audio, bound.audio),
-        second=min(units.second, bound.second),
+        output=_within(units.output, bound.output),
+        embedding=_within(units.embedding, bound.embedding),
+        image=_within(units.image, bound.image),
+        audio=_within(units.audio, bound.audio),
+        second=_within(units.second, bound.second),
     )
+
+
+def _within(value: int, most: int) -> int:
+    return 0 if value < 0 else min(value, most)
 
 
 def worst_price(tariff: Tariff, bound: Units) -> Amount:

@@ -35,13 +35,20 @@ def recount(state: State, command: c.Recount) -> list[e.Event]:
 
 def overdue(state: State, command: c.Tick) -> list[e.Event]:
     """A recount that never came leaves the receipt as the provider reported it."""
-    late = [rest for rest in state.provisional.values() if command.at >= rest.deadline]
-    return [_final(state, rest, None, command.at) for rest in late]
+    return [
+        _final(state, rest, None, command.at)
+        for rest in _by_id(state)
+        if command.at >= rest.deadline
+    ]
 
 
 def restart(state: State, command: c.Restart) -> list[e.Event]:
     """What was to be recounted was in memory only, and is gone."""
-    return [_final(state, rest, None, command.at) for rest in state.provisional.values()]
+    return [_final(state, rest, None, command.at) for rest in _by_id(state)]
+
+
+def _by_id(state: State) -> list[Provisional]:
+    return sorted(state.provisional.values(), key=lambda rest: rest.receipt.id)
 
 
 def _final(state: State, rest: Provisional, counted: Units | None, at: int) -> e.Finalised:
@@ -56,7 +63,7 @@ def _final(state: State, rest: Provisional, counted: Units | None, at: int) -> e
         old,
         units=units,
         price=cost,
-        waterfall=payments(state, rest.hold.offer, cost),
+        waterfall=payments(old.provider, rest.shares, cost),
         energy=energy(rest.hold.offer.energy, units),
         basis="counted",
         verdict=verdict_on(counted, old.reported, state.parameters["completion_band_ppm"]),
@@ -68,7 +75,7 @@ def _final(state: State, rest: Provisional, counted: Units | None, at: int) -> e
 
 def _with_cached(counted: Units, reported: Units | None) -> Units:
     """Our total, split as the provider says: a cache is its own, and only lowers the price."""
-    if reported is None or not reported.cached:
+    if reported is None or reported.cached <= 0:
         return counted
     prompt = counted.input + counted.cached
     cached = min(reported.cached, prompt)
@@ -93,13 +100,10 @@ def finalised(state: State, event: e.Finalised) -> None:
     receipt = event.receipt
     rest = state.provisional.pop(receipt.id)
     ledger.set_aside(state, receipt.account, receipt.asset, -rest.held)
-    budgets.charge(
-        state,
-        receipt.budget,
-        event.at,
-        held=-rest.held,
-        spent=receipt.price - rest.receipt.price,
-    )
+    for payment in rest.receipt.waterfall:
+        ledger.set_aside(state, payment.account, receipt.asset, -payment.amount)
+    more = receipt.price - rest.receipt.price
+    budgets.charge(state, receipt.budget, event.at, held=-rest.held, spent=more, of=receipt.at)
     ledger.post(state, event.postings)
 
 

@@ -10,22 +10,28 @@ commons 1, host 85.
 from __future__ import annotations
 
 from allmende.core.ledger import COMMONS
-from allmende.core.nouns import Offer, Payment
+from allmende.core.nouns import Offer, Payment, Share
 from allmende.core.state import State
 from allmende.core.units import Amount, split
 
 
-def payments(state: State, offer: Offer, price: Amount) -> tuple[Payment, ...]:
-    """Lines of the waterfall in force now; the host's is first, lines of zero are left out."""
+def shares(state: State, offer: Offer) -> tuple[Share, ...]:
+    """The shares in force now for what this offer sells, all but the host's."""
     assert state.market is not None
-    shares = [(s.role, s.account, s.ppm) for s in state.titles[offer.title].waterfall]
-    shares.append(("operator", state.market.operator, state.parameters["operator_fee_ppm"]))
-    shares.append(("commons", COMMONS, state.parameters["levy_ppm"]))
-    parts, rest = split(price, tuple(ppm for _, _, ppm in shares))
-    lines = [Payment("host", offer.provider, rest)]
+    return (
+        *state.titles[offer.title].waterfall,
+        Share("operator", state.market.operator, state.parameters["operator_fee_ppm"]),
+        Share("commons", COMMONS, state.parameters["levy_ppm"]),
+    )
+
+
+def payments(host: str, given: tuple[Share, ...], price: Amount) -> tuple[Payment, ...]:
+    """Lines of a waterfall over `price`; the host's is first, lines of zero are left out."""
+    parts, rest = split(price, tuple(share.ppm for share in given))
+    lines = [Payment("host", host, rest)]
     lines += [
-        Payment(role, account, part)
-        for (role, account, _), part in zip(shares, parts, strict=True)
+        Payment(share.role, share.account, part)
+        for share, part in zip(given, parts, strict=True)
         if part
     ]
     return tuple(lines)
