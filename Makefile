@@ -69,7 +69,7 @@ define install
 	@{ $(BIN)/python -m pip install --no-deps --progress-bar off --disable-pip-version-check \
 	    --no-compile -r $(1) 2>.venv/error || echo failed; } \
 	  | awk '/^ *(Downloading|Using cached)/ { print "  " $$2, $$3, $$4; fflush() } /^failed/ { exit 1 }' \
-	  || { cat .venv/error >&2; exit 1; }
+	  || { cat .venv/error; echo "The same command goes on from here once that is mended."; exit 1; } >&2
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --disable-pip-version-check -e .
 	@rm -f .venv/error $(3)
 	@touch $@
