@@ -122,9 +122,9 @@ class Desk:
                         self._writer, self._write, group, self.head, snapshot
                     )
                     self.committed += len(group)
-            except BaseException as failure:
+            except Exception as failure:
                 self._fail(failure, waiters)
-                raise
+                return
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)

@@ -9,7 +9,7 @@ Worked number: replaying the 9 events of an empty demo market twice gives one di
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -55,7 +55,7 @@ def decide(state: State, command: c.Command) -> list[e.Event]:
     return found
 
 
-def repeated(state: State, command: c.Command) -> Sequence[e.Event] | None:
+def repeated(state: State, command: c.Command) -> list[e.Event] | None:
     """What this very command led to before, None if it is new.
 
     Raises Refused(REPLAYED) if its idempotency key came with other contents, and
@@ -69,7 +69,7 @@ def repeated(state: State, command: c.Command) -> Sequence[e.Event] | None:
     if isinstance(served.events[0], e.Reserved):
         receipt = served.events[0].hold
         raise Refused(Why.ALREADY_SERVED, f"See receipt {receipt}.", receipt=receipt)
-    return served.events
+    return list(served.events)
 
 
 def apply(state: State, event: e.Event) -> None:

@@ -1,0 +1,96 @@
+"""A receipt file proves itself offline; every change to it is found and named."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import market
+import pytest
+
+from allmende.adapters.sqlite_journal import SqliteJournal
+from allmende.core import commands as c
+from allmende.core import events as e
+from allmende.core.nouns import Receipt
+from allmende.core.settle import receipt_leaf
+from allmende.core.units import Units
+from allmende.wire import journal, receipt
+
+
+async def trade(folder: Path, receipts: int) -> None:
+    desk = await market.open_desk(folder)
+    units = Units(200, 0, 60)
+    holds = [market.reserve(f"r{n}", output_bound=60) for n in range(receipts)]
+    await asyncio.gather(*(desk.submit(hold) for hold in holds))
+    ends = [
+        c.Capture(at=market.START, hold=hold.id, estimate=units, reported=units) for hold in holds
+    ]
+    await asyncio.gather(*(desk.submit(end) for end in ends))
+    await desk.submit(c.CloseBatch(at=market.START))
+    await desk.close()
+
+
+def files(folder: Path, *, closed: bool) -> list[bytes]:
+    """Receipt files, made from nothing but the journal."""
+    frames = list(SqliteJournal(folder / "journal.sqlite", readonly=True).frames())
+    found: list[tuple[Receipt, journal.Frame]] = []
+    last: tuple[e.BatchClosed, journal.Frame] | None = None
+    for frame in frames:
+        for event in journal.events(frame.body):
+            if isinstance(event, e.Captured):
+                found.append((event.receipt, frame))
+            elif isinstance(event, e.BatchClosed):
+                last = event, frame
+    assert last is not None
+    leaves = [receipt_leaf(one) for one, _ in found]
+    out = []
+    for one, frame in found:
+        leaf = receipt_leaf(one)
+        batch = receipt.batched(leaves, leaf, *last) if closed else None
+        place = receipt.anchor(frame, leaf)
+        out.append(receipt.encode(market.Signer().public.hex(), one, place, batch))
+    return out
+
+
+def failed(data: bytes, key: str | None = None) -> set[str]:
+    return {check.name for check in receipt.verify(data, key) if not check.ok}
+
+
+@pytest.mark.parametrize("receipts", [1, 2, 13])
+@pytest.mark.parametrize("closed", [False, True])
+def test_every_receipt_proves_itself(tmp_path: Path, receipts: int, closed: bool) -> None:
+    asyncio.run(trade(tmp_path, receipts))
+    made = files(tmp_path, closed=closed)
+    assert len(made) == receipts
+    for data in made:
+        assert failed(data) == failed(data, market.Signer().public.hex()) == set()
+
+
+def test_every_forgery_is_found(tmp_path: Path) -> None:
+    asyncio.run(trade(tmp_path, 5))
+    data = files(tmp_path, closed=True)[2]
+    assert failed(data, "00" * 32) >= {"signature", "batch signature"}
+
+    def forged(change: object, *path: str) -> bytes:
+        file = json.loads(data)
+        inside = file
+        for step in path[:-1]:
+            inside = inside[step]
+        assert inside.get(path[-1]) != change
+        inside[path[-1]] = change
+        return json.dumps(file).encode()
+
+    assert failed(forged(1, "receipt", "price")) >= {"price", "waterfall", "signature", "batch"}
+    assert "signature" in failed(forged("FRA", "receipt", "zone", "country"))
+    assert "fields" in failed(forged("by me", "receipt", "remark"))
+    assert "signature" in failed(forged(3, "anchor", "index"))
+    assert "batch" in failed(forged(3, "batch", "index"))
+    assert "batch root" in failed(forged([], "batch", "closed", "net"))
+    assert "batch signature" in failed(forged(7, "batch", "closed", "number"))
+
+
+def test_what_is_no_receipt_file_is_said_so() -> None:
+    for data in (b"", b"{}", b"\xff\xfe", b'{"format": 1}'):
+        with pytest.raises(ValueError, match="not a receipt file"):
+            receipt.verify(data)
