@@ -95,6 +95,19 @@ def test_events_arrive_one_by_one_and_end_the_connection() -> None:
     against(Act(events=4, delay_s=0.02), test)
 
 
+def test_a_provider_that_drops_what_follows_a_stream_is_learned() -> None:
+    async def run() -> None:
+        upstream = HttpUpstream(Guard(), reuse_after_stream=True)
+        well, dead = Act(), Act(fault="before")
+        async with FakeProvider([well, well, dead, well, well]) as provider:
+            for _ in range(4):
+                assert (await fetch(upstream, call(provider, stream=True))).endswith(b"[DONE]\n\n")
+            assert [seen.connection for seen in provider.seen] == [1, 1, 1, 2, 3]
+            await upstream.close()
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     ("model", "cause"),
     [

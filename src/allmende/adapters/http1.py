@@ -3,7 +3,7 @@
 Rule: bytes go through untouched and as soon as they come; whatever is not plain,
 whole HTTP/1.x is one `UpstreamFailed` with a one-word cause, and the connection goes.
 Invariant: a connection is handed back for reuse only when exactly one answer was read to
-its declared end, nothing followed it, and it was not an event stream.
+its declared end, and nothing followed it.
 Worked number: a provider that sends headers for ever is cut off after 65_536 bytes.
 
 Theory of operation. The event loop calls `data_received`; httptools calls the `on_*`
@@ -41,11 +41,9 @@ class Http1Connection(asyncio.Protocol):
         self,
         on_idle: Callable[[Http1Connection], None],
         on_closed: Callable[[Http1Connection], None],
-        reuse_after_stream: bool = False,
     ) -> None:
         self._on_idle = on_idle
         self._on_closed = on_closed
-        self._reuse_after_stream = reuse_after_stream
         self._parser = HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._answer: Http1Answer | None = None
@@ -53,6 +51,8 @@ class Http1Connection(asyncio.Protocol):
         self.closed = False
         self.uses = 0
         """Answers read to their end so far; above zero the connection is a reused one."""
+        self.streamed = False
+        """Whether the last of them was an event stream."""
         self.keep_alive_s: float | None = None
         """How long the provider promised to keep it open (Keep-Alive: timeout=N)."""
         self._begin(0.0, 0.0)
@@ -164,11 +164,9 @@ class Http1Connection(asyncio.Protocol):
                 self._fault = UpstreamFailed("garbage", type(error).__name__)
 
     def _reusable(self, answer: Http1Answer) -> bool:
-        """xllamacpp drops what follows an event stream, so such a connection ends by default."""
         if self._extra or self.closed or not self._keep:
             return False
-        if answer.content_type.startswith(EVENT_STREAM) and not self._reuse_after_stream:
-            return False
+        self.streamed = answer.content_type.startswith(EVENT_STREAM)
         assert self._transport is not None
         return not self._transport.get_write_buffer_size()  # it answered before we had asked
 
