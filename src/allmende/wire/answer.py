@@ -45,7 +45,7 @@ class Said(Struct):
             if text:
                 self.texts.setdefault(key, []).append(text)
                 self.pieces += 1
-                self.size += len(text.encode(errors="replace"))
+                self.size += len(text) if text.isascii() else len(text.encode(errors="replace"))
         elif isinstance(text, list):
             for part in text:
                 if isinstance(part, dict):

@@ -15,19 +15,33 @@ Worked number: a chat of one message in a body of 100 bytes is bounded by
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct
 
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Units
+from allmende.wire.body import (
+    CONTROLLED,
+    IMAGE_PARTS,
+    ITEMS,
+    MAX_CHOICES,
+    TEXT_PARTS,
+    UNBOUNDED,
+    Body,
+    Chat,
+    Completions,
+    Embeddings,
+    Message,
+    Responses,
+    Tool,
+)
+
+Fields: TypeAlias = dict[str, Raw]
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request body, unless the caller of `parse_ask` says otherwise."""
-MAX_CHOICES = 128
-MAX_OUTPUT = 10_000_000
-"""Tokens per choice that anyone may ask for; no model comes near it."""
 TEMPLATE_TOKENS = 1_024
 """What a chat template may add once: begin mark, default system prompt, date, cue."""
 MESSAGE_TOKENS = 16
@@ -71,67 +85,6 @@ class Ask(Struct, frozen=True):
         return Units(input=self.input_bound, output=self.choices * output_limit, image=self.images)
 
 
-Limit: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_OUTPUT)]
-Choices: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_CHOICES)]
-Fields: TypeAlias = dict[str, Raw]
-_ABSENT = Raw(b"")
-
-
-class _Part(Struct):
-    type: str = "text"
-    image_url: Raw = _ABSENT
-
-
-class _Message(Struct):
-    type: str = "message"
-    content: str | list[_Part] | None = None
-    output: str | list[_Part] | None = None
-
-
-class _Tool(Struct):
-    type: str = "function"
-
-
-class _StreamOptions(Struct):
-    include_usage: bool | None = None
-
-
-class _Body(Struct):
-    """Every field that decides what a request costs; all others pass unread."""
-
-    model: str
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    allmende: Raw = _ABSENT
-    n: Choices | None = None
-    n_cmpl: Choices | None = None
-    best_of: Choices | None = None
-    max_tokens: Limit | None = None
-    max_completion_tokens: Limit | None = None
-    max_output_tokens: Limit | None = None
-    max_new_tokens: Limit | None = None
-    n_predict: Limit | None = None
-    tools: Raw = _ABSENT
-    functions: Raw = _ABSENT
-
-
-class _Chat(_Body, kw_only=True):
-    messages: list[_Message]
-
-
-class _Responses(_Body, kw_only=True):
-    input: str | list[_Message]
-    instructions: str | None = None
-
-
-class _Completions(_Body, kw_only=True):
-    prompt: str | list[str | int | list[int]]
-
-
-class _Embeddings(_Body, kw_only=True):
-    input: str | list[str | int | list[int]]
-
-
 _LIMITS = {
     Endpoint.CHAT: ("max_completion_tokens", "max_tokens"),
     Endpoint.COMPLETIONS: ("max_tokens",),
@@ -139,38 +92,18 @@ _LIMITS = {
     Endpoint.EMBEDDINGS: (),
 }
 """The fields that state a limit, most telling first; the last is set where none is."""
-_ALIASES = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens")
-_EVERY_LIMIT = (*_ALIASES, "n_predict")
+_EVERY_LIMIT = tuple(
+    name for name in Body.__struct_fields__ if name.startswith("max_") or name == "n_predict"
+)
 """Every name under which a server is known to read an output limit; all are overwritten."""
-_UNBOUNDED = {
-    "previous_response_id": "the provider would add earlier turns that nobody here can see",
-    "conversation": "the provider would add earlier turns that nobody here can see",
-    "background": "the answer would be made after this request has been closed",
-    "audio": "audio has no bound in tokens here",
-    "web_search_options": "the provider would add pages that nobody here can see",
-    "chat_template": "a template from the caller can make the prompt any length",
-}
-_CONTROLLED = frozenset(
-    (*_Chat.__struct_fields__, *_Completions.__struct_fields__, *_UNBOUNDED, "input")
-)
-_TEXT_PARTS = frozenset(
-    ("text", "refusal", "input_text", "output_text", "summary_text", "reasoning_text", "thinking")
-)
-_IMAGE_PARTS = frozenset(("image_url", "input_image"))
-_ITEMS = frozenset(
-    (
-        *("message", "reasoning", "function_call", "function_call_output"),
-        *("custom_tool_call", "custom_tool_call_output"),
-    )
-)
 _FIELDS = msgspec.json.Decoder(Fields)
-_TOOLS = msgspec.json.Decoder(list[_Tool] | None)
+_TOOLS = msgspec.json.Decoder(list[Tool] | None)
 _OPTIONS = msgspec.json.Decoder(Fields | None)
 _ENCODE = msgspec.json.Encoder().encode
-_CHAT = msgspec.json.Decoder(_Chat)
-_RESPONSES = msgspec.json.Decoder(_Responses)
-_COMPLETIONS = msgspec.json.Decoder(_Completions)
-_EMBEDDINGS = msgspec.json.Decoder(_Embeddings)
+_CHAT = msgspec.json.Decoder(Chat)
+_RESPONSES = msgspec.json.Decoder(Responses)
+_COMPLETIONS = msgspec.json.Decoder(Completions)
+_EMBEDDINGS = msgspec.json.Decoder(Embeddings)
 
 
 def parse_ask(endpoint: Endpoint, body: bytes, *, max_body: int = MAX_BODY) -> Ask:
@@ -210,10 +143,10 @@ def _parse(endpoint: Endpoint, body: bytes) -> Ask:
 
 def _check_names(fields: Fields) -> None:
     for name in fields:
-        if name in _CONTROLLED:
-            if name in _UNBOUNDED and bytes(fields[name]) not in (b"null", b"false"):
-                raise _unbounded(name, _UNBOUNDED[name])
-        elif not (name.isascii() and name.islower()) and name.casefold() in _CONTROLLED:
+        if name in CONTROLLED:
+            if name in UNBOUNDED and bytes(fields[name]) not in (b"null", b"false"):
+                raise _unbounded(name, UNBOUNDED[name])
+        elif not (name.isascii() and name.islower()) and name.casefold() in CONTROLLED:
             raise Refused(Why.BAD_REQUEST, f"Write the field {name!r} in lower case.")
 
 
@@ -221,9 +154,7 @@ def _unbounded(name: str, because: str) -> Refused:
     return Refused(Why.BAD_VALUE, f"`{name}` is not sold here: {because}.")
 
 
-def _ask(
-    endpoint: Endpoint, said: _Body, body: bytes, prompts: int, images: tuple[int, int]
-) -> Ask:
+def _ask(endpoint: Endpoint, said: Body, body: bytes, prompts: int, images: tuple[int, int]) -> Ask:
     choices = prompts * max(said.n or 1, said.n_cmpl or 1, said.best_of or 1)
     if choices > MAX_CHOICES:
         raise Refused(Why.BAD_VALUE, f"{choices} answers asked for; {MAX_CHOICES} are allowed.")
@@ -244,12 +175,12 @@ def _ask(
     )
 
 
-def _input_bound(said: _Body, body: bytes) -> int:
+def _input_bound(said: Body, body: bytes) -> int:
     """Tokens the prompt cannot exceed, images aside."""
     bound = len(body) + TEMPLATE_TOKENS
-    if isinstance(said, _Chat):
+    if isinstance(said, Chat):
         bound += MESSAGE_TOKENS * len(said.messages)
-    elif isinstance(said, _Responses) and isinstance(said.input, list):
+    elif isinstance(said, Responses) and isinstance(said.input, list):
         bound += MESSAGE_TOKENS * len(said.input)
     tools = bytes(said.tools)
     if tools or bytes(said.functions):
@@ -267,19 +198,21 @@ def _prompts(prompt: str | list[str | int | list[int]]) -> int:
     return max(1, sum(not isinstance(each, int) for each in prompt))
 
 
-def _images(messages: list[_Message]) -> tuple[int, int]:
+def _images(messages: list[Message]) -> tuple[int, int]:
     """(how many images, bytes of the body that are theirs). Refuses what has no bound."""
     count = size = 0
     for message in messages:
-        if message.type not in _ITEMS:
+        if message.type not in ITEMS:
             raise _unbounded(message.type, "its text is not in the request")
+        if bytes(message.audio) not in (b"", b"null"):
+            raise _unbounded("audio", UNBOUNDED["audio"])
         for content in (message.content, message.output):
             if isinstance(content, list):
                 for part in content:
-                    if part.type in _IMAGE_PARTS:
+                    if part.type in IMAGE_PARTS:
                         count += 1
                         size += len(bytes(part.image_url))
-                    elif part.type not in _TEXT_PARTS:
+                    elif part.type not in TEXT_PARTS:
                         raise _unbounded(part.type, "it has no bound in tokens")
     return count, size
 

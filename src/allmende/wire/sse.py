@@ -24,6 +24,12 @@ def whole(data: bytes | bytearray, start: int = 0) -> int:
 
 def split(data: bytes) -> Iterator[bytes]:
     """Each event of `data` with the empty line that ends it, and the rest if there is one."""
+    if b"\r" not in data:
+        *events, rest = data.split(b"\n\n")
+        yield from [event + b"\n\n" for event in events]
+        if rest:
+            yield rest
+        return
     end = 0
     for match in _EVENT.finditer(data):
         end = match.end()
