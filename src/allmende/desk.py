@@ -100,8 +100,12 @@ class Desk:
             if before is not None:
                 return before
         decided = machine.decide(self.state, command)
-        for event in decided:
-            machine.apply(self.state, event)
+        try:
+            for event in decided:
+                machine.apply(self.state, event)
+        except BaseException as bug:
+            self._fail(bug, [])
+            raise
         if decided:
             self.number += len(decided)
             self._group += decided

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from allmende.core import commands as c
 from allmende.core import events as e
-from allmende.core.identity import FEATURES, allow_operator, new_id
+from allmende.core.identity import FEATURES, allow_operator, new_id, new_member_id
 from allmende.core.ledger import issuer_account
 from allmende.core.nouns import Asset, Market, Member
 from allmende.core.refusals import Refused, Why
@@ -48,8 +48,9 @@ PARAMETERS = {
 def found(state: State, command: c.Found) -> list[e.Event]:
     if state.market is not None:
         raise Refused(Why.EXISTS, f"This market is {state.market.name!r}.")
-    for id_ in (command.market, command.operator, command.asset):
-        new_id(id_, False)
+    new_id(command.market, False)
+    new_id(command.asset, False)
+    new_member_id(state, command.operator)
     if command.mode not in FEATURES:
         raise Refused(Why.BAD_VALUE, f"A mode is one of {', '.join(FEATURES)}.")
     market = Market(

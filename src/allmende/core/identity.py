@@ -79,6 +79,14 @@ def within(state: State, member: str, top: str) -> bool:
     return False
 
 
+def depth(state: State, member: Member) -> int:
+    """Members from this one up to the top of its tree, both included."""
+    levels = 1
+    while member.home:
+        member, levels = state.members[member.home], levels + 1
+    return levels
+
+
 def root(state: State, member: str) -> str:
     """The organisation at the top of a member's tree."""
     while state.members[member].home:
@@ -102,6 +110,11 @@ def new_id(id_: str, taken: object) -> None:
         raise Refused(Why.EXISTS, f"{id_!r} exists.")
 
 
+def new_member_id(state: State, id_: str) -> None:
+    """As new_id, and not the name of an account that is nobody's."""
+    new_id(id_, id_ in state.members or id_ in RESERVED)
+
+
 # Rate limits --------------------------------------------------------------------------
 
 
@@ -109,7 +122,7 @@ def require_rate(state: State, key: Key, at: Instant) -> None:
     """Refuse what comes faster than the key's requests per minute (GCRA, one integer)."""
     if key.per_minute is None:
         return
-    early = state.arrivals.get(key.id, 0) + MINUTE // key.per_minute - at - MINUTE
+    early = state.arrivals.get(key.id, 0) + _interval(key.per_minute) - at - MINUTE
     if early > 0:
         raise Refused(
             Why.RATE, f"It may ask {key.per_minute} times a minute.", retry_after_us=early
@@ -119,7 +132,11 @@ def require_rate(state: State, key: Key, at: Instant) -> None:
 def arrive(state: State, key: Key, at: Instant) -> None:
     if key.per_minute is not None:
         due = max(state.arrivals.get(key.id, 0), at)
-        state.arrivals[key.id] = due + MINUTE // key.per_minute
+        state.arrivals[key.id] = due + _interval(key.per_minute)
+
+
+def _interval(per_minute: int) -> Instant:
+    return -(-MINUTE // per_minute)
 
 
 # Decisions ----------------------------------------------------------------------------
@@ -127,11 +144,12 @@ def arrive(state: State, key: Key, at: Instant) -> None:
 
 def add_member(state: State, command: c.AddMember) -> list[e.Event]:
     member = command.member
-    new_id(member.id, member.id in state.members or member.id in RESERVED)
+    new_member_id(state, member.id)
     if member.kind not in MEMBER_KINDS:
         raise Refused(Why.BAD_VALUE, f"A member is one of {', '.join(MEMBER_KINDS)}.")
     if member.home:
-        find_member(state, member.home)
+        if depth(state, find_member(state, member.home)) >= DEPTH_MAX:
+            raise Refused(Why.BAD_VALUE, f"Organisations nest at most {DEPTH_MAX} deep.")
         allow(state, command.by, member.home, command.at)
     else:
         allow_operator(state, command.by, command.at)

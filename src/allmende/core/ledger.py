@@ -57,6 +57,7 @@ def post(state: State, postings: Iterable[Posting]) -> None:
         balances = state.balances.setdefault(asset, {})
         after = balances.get(account, 0) + amount
         balances[account] = after
+        assert after >= 0 or account.startswith(ISSUER), f"{account} below zero: {after}"
         total[asset] = total.get(asset, 0) + amount
     assert not any(total.values()), f"postings do not sum to zero: {total}"
 

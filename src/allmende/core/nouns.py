@@ -22,7 +22,7 @@ PERIODS = ("total", "month", "term")
 ROLES = ("spend", "manage", "operate")
 TITLE_KINDS = ("model", "machine", "dataset")
 ENDPOINTS = ("chat/completions", "completions", "embeddings", "responses")
-OUTCOMES = ("complete", "client_left", "provider_cut", "limit", "crash")
+OUTCOMES = ("complete", "client_left", "provider_cut", "limit", "crash", "expired")
 BASES = ("counted", "reported", "estimate", "checkpoint")
 VERDICTS = ("pending", "agrees", "disagrees", "unreported", "unchecked")
 

@@ -117,7 +117,7 @@ def _by_id(state: State) -> list[Hold]:
 def _close(state: State, hold: Hold, at: int, cause: str) -> e.Event:
     if hold.checkpoint is None:
         return e.Voided(at=at, hold=hold.id, cause=cause)
-    heard = c.Capture(at=at, hold=hold.id, estimate=hold.checkpoint, outcome="crash")
+    heard = c.Capture(at=at, hold=hold.id, estimate=hold.checkpoint, outcome=cause)
     receipt = _receipt(state, hold, heard, hold.checkpoint, "checkpoint", "unreported")
     return e.Captured(at=at, receipt=receipt)
 
