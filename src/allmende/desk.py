@@ -126,7 +126,7 @@ class Desk:
                         self._writer, self._write, group, self.head, snapshot
                     )
                     self.committed += len(group)
-            except Exception as failure:
+            except Exception as failure:  # noqa: BLE001 - whatever fails here, the desk must stop
                 self._fail(failure, waiters)
                 return
             for waiter in waiters:

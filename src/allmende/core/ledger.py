@@ -10,7 +10,7 @@ member; a hold of 1 credit then leaves 4 available, and moves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from allmende.core.nouns import Posting
 from allmende.core.refusals import Refused, Why
@@ -50,16 +50,17 @@ def require(state: State, account: str, asset: str, amount: Amount) -> None:
         )
 
 
-def post(state: State, postings: Iterable[Posting]) -> None:
+def post(state: State, postings: Sequence[Posting]) -> None:
     """Apply postings. A sum other than zero or a member below zero is a bug, and stops."""
     total: dict[str, Amount] = {}
     for account, asset, amount in postings:
         balances = state.balances.setdefault(asset, {})
-        after = balances.get(account, 0) + amount
-        balances[account] = after
-        assert after >= 0 or account.startswith(ISSUER), f"{account} below zero: {after}"
+        balances[account] = balances.get(account, 0) + amount
         total[asset] = total.get(asset, 0) + amount
     assert not any(total.values()), f"postings do not sum to zero: {total}"
+    for account, asset, _ in postings:
+        after = state.balances[asset][account]
+        assert after >= 0 or account.startswith(ISSUER), f"{account} below zero: {after}"
 
 
 def set_aside(state: State, account: str, asset: str, amount: Amount) -> None:
