@@ -1,0 +1,256 @@
+"""Gateway: OpenAI's API in front of the market, as one ASGI app for everything below /v1/.
+
+Rule: first the key, then the body, then the hold, then the provider; every answer and
+every refusal has OpenAI's form.
+Invariant: a stranger's body is never read, and nothing is asked of a provider that is not
+held for; prompts and answers are in memory only, and in no log.
+Worked number: of three offers the first two fail before their first byte; the caller
+waits a little, gets the third one's answer, and pays for that alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from allmende.core import identity
+from allmende.core.commands import Reserve, Void
+from allmende.core.events import Reserved
+from allmende.core.nouns import Key, Policy
+from allmende.core.refusals import Refused, Why
+from allmende.desk import Desk, Stopped
+from allmende.doors import catalogue, errors, policy
+from allmende.doors.charge import House, Request, salted
+from allmende.doors.recounts import Recounts
+from allmende.doors.relay import Objection, Relay
+from allmende.doors.visit import ClientLeft, Message, Porter, Receive, Send, Visit
+from allmende.ports import Clock, Recounter, Upstream, UpstreamFailed
+from allmende.wire.ask import Endpoint, parse_ask
+
+ENDPOINTS = {f"/v1/{endpoint.value}": endpoint for endpoint in Endpoint}
+MODELS = "/v1/models"
+SECRET_MAX = 512
+IDEM_MAX = 200
+ONCE = (b"authorization", b"x-api-key", b"idempotency-key", b"content-encoding", policy.HEADER)
+"""Headers that a request may have only once: two would leave open which one counts."""
+
+log = logging.getLogger(__name__)
+
+
+class Limits(Struct, frozen=True):
+    """Bytes and seconds that a request may take."""
+
+    body_bytes: int = 8 * 1024 * 1024
+    upload_s: float = 30.0
+    answer_bytes: int = 64 * 1024 * 1024
+    """Of an answer that is not streamed."""
+    client_idle_s: float = 60.0
+    """For which a caller may read nothing while there is something to read."""
+    checkpoint_s: float = 2.0
+    tries: int = 3
+    """Offers that are asked for one request, one after the other."""
+    sweep_s: float = 0.025
+    recount_jobs: int = 1_024
+    recount_bytes: int = 64 * 1024 * 1024
+
+
+class Gateway:
+    """One per process and event loop. `open_secret` unseals a provider's key."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        upstream: Upstream,
+        recounter: Recounter | None,
+        clock: Clock,
+        open_secret: Callable[[str], str],
+        limits: Limits,
+    ) -> None:
+        recounts = Recounts(
+            desk,
+            recounter,
+            clock,
+            jobs_max=limits.recount_jobs,
+            bytes_max=limits.recount_bytes,
+        )
+        self._house = House(desk, upstream, recounts, clock, open_secret, limits.answer_bytes)
+        self._desk = desk
+        self._clock = clock
+        self._limits = limits
+        self._closing = False
+        self._porter = Porter(
+            sweep_s=limits.sweep_s,
+            upload_s=limits.upload_s,
+            idle_s=limits.client_idle_s,
+            beat_s=limits.checkpoint_s,
+        )
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http", scope["type"]
+        visit = Visit(scope, receive, send)
+        self._porter.enter(visit)
+        try:
+            await self._answer(visit)
+        except asyncio.CancelledError:
+            visit.settle_interruption()
+        finally:
+            self._porter.leave(visit)
+
+    async def close(self, within_s: float = 10.0) -> None:
+        """Refuse what is new, let what runs end for so long, then cut it short and settle."""
+        self._closing = True
+        await self._porter.close(within_s)
+        await self._house.recounts.close(within_s)
+
+    async def _answer(self, visit: Visit) -> None:
+        """Serve, and turn whatever is raised into a response."""
+        try:
+            reply = await self._serve(visit)
+        except Refused as refused:
+            reply = errors.refusal(refused)
+        except Objection as objection:
+            reply = objection.reply
+        except ClientLeft:
+            return
+        except Stopped:
+            reply = errors.refusal(Refused(Why.CLOSING))
+        except Exception:
+            log.exception("a request to %s failed", visit.path)
+            reply = errors.failure()
+        if reply is not None:
+            await visit.reply(reply)
+
+    async def _serve(self, visit: Visit) -> errors.Reply | None:
+        """The response, or None where it has been sent."""
+        endpoint = ENDPOINTS.get(visit.path)
+        if visit.method != "POST" or endpoint is None:
+            return self._look_up(visit, endpoint)
+        if self._closing:
+            raise Refused(Why.CLOSING)
+        secret = _secret(visit)
+        key_hash = hashlib.sha256(secret).hexdigest()
+        self._key(key_hash)
+        headers = visit.headers
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            raise Refused(Why.BAD_REQUEST, "Send the body as it is, without Content-Encoding.")
+        idem = _idem(headers.get(b"idempotency-key", b""))
+        body = await visit.body(self._limits.body_bytes)
+        ask = parse_ask(endpoint, body, max_body=self._limits.body_bytes)
+        demands = policy.read(headers.get(policy.HEADER, b""), ask.policy)
+        await self._buy(visit, Request(ask, body, secret), key_hash, demands, idem)
+        return None
+
+    def _look_up(self, visit: Visit, endpoint: Endpoint | None) -> errors.Reply:
+        if endpoint is not None:
+            return errors.method("POST")
+        path = visit.path
+        if path != MODELS and not path.startswith(MODELS + "/"):
+            known = ", ".join((*ENDPOINTS, MODELS))
+            raise Refused(Why.NOT_FOUND, f"Paths here are {known}.")
+        if visit.method != "GET":
+            return errors.method("GET")
+        key = self._key(hashlib.sha256(_secret(visit)).hexdigest())
+        if path == MODELS:
+            return catalogue.listing(self._desk.state, key)
+        return catalogue.one(self._desk.state, key, path.removeprefix(MODELS + "/"))
+
+    def _key(self, key_hash: str) -> Key:
+        return identity.key(self._desk.state, key_hash, self._clock.now())
+
+    # --- buying --------------------------------------------------------------------------
+
+    async def _buy(
+        self, visit: Visit, request: Request, key_hash: str, demands: Policy, idem: str
+    ) -> None:
+        """Hold and relay; where a provider fails before its first byte, the next offer."""
+        failed: UpstreamFailed | None = None
+        tried: tuple[str, ...] = ()
+        while len(tried) < self._limits.tries:
+            try:
+                relay = await self._reserve(
+                    visit, request, key_hash, demands, "" if tried else idem, tried
+                )
+            except Refused as refused:
+                if failed is None:
+                    raise
+                detail = f"{_told(failed, tried)} No other would do: {refused}"
+                raise Refused(Why.UPSTREAM_FAILED, detail, **refused.facts) from None
+            try:
+                return await relay.run()
+            except UpstreamFailed as failure:
+                failed = failure
+                tried += (relay.hold.offer.id,)
+        assert failed is not None
+        raise Refused(Why.UPSTREAM_FAILED, _told(failed, tried))
+
+    async def _reserve(
+        self,
+        visit: Visit,
+        request: Request,
+        key_hash: str,
+        demands: Policy,
+        idem: str,
+        tried: tuple[str, ...],
+    ) -> Relay:
+        """Hold the worst case, durably. Raises Refused, with nothing held."""
+        ask, desk = request.ask, self._desk
+        id_ = "r_" + secrets.token_hex(10)
+        command = Reserve(
+            at=self._clock.now(),
+            idem=idem,
+            id=id_,
+            key=key_hash,
+            endpoint=ask.endpoint.value,
+            model=ask.model,
+            input_bound=ask.input_bound,
+            output_bound=ask.output_asked,
+            choices=ask.choices,
+            images=ask.images,
+            policy=demands,
+            exclude=tried,
+            prompt_hash=salted(request.secret, id_, request.body),
+            contents=hashlib.sha256(request.body).hexdigest() if idem else "",
+        )
+        try:
+            (event,) = await desk.submit(command)
+        except asyncio.CancelledError:
+            if id_ in desk.state.holds:
+                desk.post(Void(at=self._clock.now(), hold=id_, cause="cancelled"))
+            raise
+        assert isinstance(event, Reserved)
+        return Relay(self._house, visit, request, desk.state.holds[id_], event.output_limit)
+
+
+def _secret(visit: Visit) -> bytes:
+    """The caller's key, from the one header that has it. Refused: UNKNOWN_KEY, BAD_REQUEST."""
+    headers = visit.headers
+    if len(headers) != len(visit.raw_headers):
+        names = [name for name, _ in visit.raw_headers]
+        for name in ONCE:
+            if names.count(name) > 1:
+                raise Refused(Why.BAD_REQUEST, f"There is more than one header {name.decode()}.")
+    secret: bytes
+    given = headers.get(b"authorization")
+    if given is not None:
+        secret = given[7:].strip() if given[:7].lower() == b"bearer " else b""
+    else:
+        secret = headers.get(b"x-api-key", b"")
+    if not 0 < len(secret) <= SECRET_MAX:
+        raise Refused(Why.UNKNOWN_KEY, "Send it as `Authorization: Bearer <key>`.")
+    return secret
+
+
+def _idem(given: bytes) -> str:
+    if len(given) > IDEM_MAX or not given.isascii():
+        raise Refused(Why.BAD_VALUE, f"An Idempotency-Key has at most {IDEM_MAX} ASCII characters.")
+    return given.decode("ascii")
+
+
+def _told(failed: UpstreamFailed, tried: tuple[str, ...]) -> str:
+    """What a caller hears of failed providers: which, and one word of why."""
+    return f"{', '.join(tried)}: {failed.cause}."
