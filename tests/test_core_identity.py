@@ -115,13 +115,13 @@ def test_the_worked_number_of_the_module():
     assert world.refuse(ask("r61", key="slow")).why is Why.RATE
 
 
-@pytest.mark.parametrize("per_minute", [1, 7, 60, 59_999, 100_000])
-def test_the_last_of_a_minutes_burst_is_taken_and_no_more(per_minute: int):
+@pytest.mark.parametrize("per_minute", [1, 7, 59, 61])
+def test_a_minutes_burst_is_taken_and_no_more(per_minute: int):
     world = World()
     world.do(issue(ROOT, per_minute=per_minute))
-    key = world.state.keys[secret("new")]
-    world.state.arrivals[key.id] = START + MINUTE - MINUTE // per_minute
-    world.reserve("last", key="new")
+    for number in range(per_minute):
+        world.reserve(f"r{number}", key="new")
+        world.do(c.Void(hold=f"r{number}", cause="test"))
     assert world.refuse(ask("late", key="new")).why is Why.RATE
 
 

@@ -65,10 +65,15 @@ def test_check_sees_money_from_nowhere(account: str, amount: int, says: str):
         ledger.check(state)
 
 
+def test_a_posting_that_takes_a_member_below_zero_is_a_bug():
+    with pytest.raises(AssertionError, match="uni below zero: -1"):
+        ledger.post(funded(5), [Posting("uni", "credit", -6), Posting("coop", "credit", 6)])
+
+
 def test_check_sees_balances_below_what_is_set_aside_and_holds_without_business():
     state = funded(5)
-    ledger.post(state, [Posting("uni", "credit", -6), Posting("coop", "credit", 6)])
-    with pytest.raises(AssertionError, match="uni: -1"):
+    ledger.set_aside(state, "uni", "credit", 6)
+    with pytest.raises(AssertionError, match="uni: 5 under 6"):
         ledger.check(state)
     state = funded(5)
     ledger.set_aside(state, "uni", "credit", 2)

@@ -131,15 +131,20 @@ class World:
         machine.check(self.state)
         return decided
 
-    def refuse(self, command: c.Command) -> Refused:
-        """The refusal that this command meets, which must leave the state as it was."""
+    def attempt(self, command: c.Command) -> Sequence[e.Event] | Refused:
+        """What came of it; a refusal must leave the state as it was."""
         before = machine.digest(self.state)
         try:
-            done = self.do(command)
+            return self.do(command)
         except Refused as refused:
             assert machine.digest(self.state) == before, f"{refused} changed the state"
             return refused
-        raise AssertionError(f"not refused: {done}")
+
+    def refuse(self, command: c.Command) -> Refused:
+        """The refusal that this command must meet."""
+        done = self.attempt(command)
+        assert isinstance(done, Refused), f"not refused: {done}"
+        return done
 
     def wait(self, seconds: int) -> Sequence[e.Event]:
         """Let time pass, and tick."""
