@@ -49,8 +49,14 @@ NOUN = {
 OURS = frozenset({"by", "at", "idem"})
 SET_BY_DOOR = {"issue_key": frozenset({"hash"}), "post_offer": frozenset({"sealed_secret"})}
 """Fields of the noun that come from `given` alone: what is secret is made or sealed here."""
-TAKEN_BY_DOOR = {"post_offer": "secret"}
-"""Fields that only the door reads: the provider's key in clear, once."""
+MADE_UP = {"Key": {"id"}, "Offer": {"asset"}}
+"""Fields that the door fills in where a caller leaves them out."""
+ONLY_DOOR = {
+    "secret": {"type": "string", "description": "The provider's own key; sealed at once."},
+    "active_b": {"type": "string", "description": "Billions of parameters per token, for energy."},
+    "total_b": {"type": "string", "description": "Billions of parameters in all, for energy."},
+}
+"""Fields of an offer that only the door reads, with what the description says of them."""
 
 
 def find(name: str) -> str:
@@ -59,6 +65,13 @@ def find(name: str) -> str:
     if name not in COMMANDS:
         raise Refused(Why.NOT_FOUND, f"Commands are {', '.join(COMMANDS)}.")
     return name
+
+
+def flat(name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields, taken out of the noun if they came wrapped in it."""
+    noun = NOUN.get(name)
+    inner = fields.get(noun) if noun else None
+    return inner if isinstance(inner, dict) and len(fields) == 1 else fields
 
 
 def command(
@@ -73,8 +86,6 @@ def command(
     """The command `name` with `fields` as a caller wrote them and `given` as the door says."""
     kind = COMMANDS[name]
     noun = NOUN.get(name)
-    if noun and set(fields) == {noun} and isinstance(fields[noun], dict):
-        fields = fields[noun]
     _require_known(name, fields)
     values: dict[str, Any] = {**inward(fields), **(given or {})}
     stamp = {"by": by, "at": at, "idem": idem}
@@ -153,8 +164,9 @@ def _described(part: dict[str, Any]) -> dict[str, Any]:
         if name not in hidden
     }
     if part.get("title") == "Offer":
-        fields["secret"] = {"type": "string", "description": "The provider's key; sealed at once."}
-    required = [name for name in part.get("required", ()) if name not in hidden]
+        fields |= ONLY_DOOR
+    optional = hidden | MADE_UP.get(part.get("title", ""), set())
+    required = [name for name in part.get("required", ()) if name not in optional]
     return {**part, "properties": fields, "required": required}
 
 

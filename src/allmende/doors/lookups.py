@@ -16,9 +16,9 @@ from allmende.core import budgets, ledger
 from allmende.core.govern import PARAMETERS
 from allmende.core.nouns import Key, Market, Offer
 from allmende.core.state import Budget, State
-from allmende.core.units import METERS, Amount, Instant, credits
+from allmende.core.units import Amount, Instant, credits
 from allmende.doors import sight
-from allmende.doors.plain import iso, outward, per_million
+from allmende.doors.plain import iso, outward
 from allmende.doors.sight import Viewer
 
 Row = dict[str, Any]
@@ -137,27 +137,27 @@ def titles(state: State) -> list[Row]:
     return rows
 
 
-def offers(state: State, at: Instant) -> list[Row]:
-    """Every standing offer as callers may see it: no address and no secret of a provider."""
-    return [_offer(state, offer, at) for offer in state.offers.values()]
+def offers(state: State, viewer: Viewer | None, at: Instant) -> list[Row]:
+    """Standing offers. A provider's address is for operators and its own managers."""
+    rows = []
+    for offer in state.offers.values():
+        row = _offer(state, offer, at)
+        if viewer is not None and viewer.manages and sight.member(state, viewer, offer.provider):
+            row |= {"url": offer.url, "allow_private": offer.allow_private}
+            row |= {"upstream_model": offer.upstream_model, "vocabulary": offer.vocabulary}
+        rows.append(row)
+    return rows
 
 
 def _offer(state: State, offer: Offer, at: Instant) -> Row:
     trading = state.trading[offer.id]
-    prices = {meter: getattr(offer.tariff, meter) for meter in METERS}
+    same = ("id", "model", "provider", "title", "asset", "capacity", "context", "max_output")
     return {
-        "id": offer.id,
-        "model": offer.model,
-        "provider": offer.provider,
-        "title": offer.title,
-        "asset": offer.asset,
-        "tariff": {m: per_million(price) for m, price in prices.items() if price is not None},
+        **{name: getattr(offer, name) for name in same},
+        "tariff": outward(msgspec.to_builtins(offer.tariff), "tariff"),
         "zone": msgspec.to_builtins(offer.zone),
         "endpoints": list(offer.endpoints),
-        "capacity": offer.capacity,
         "in_flight": trading.in_flight,
-        "context": offer.context,
-        "max_output": offer.max_output,
         "energy": msgspec.to_builtins(offer.energy),
         "recounted": bool(offer.vocabulary),
         "evidence": offer.evidence,

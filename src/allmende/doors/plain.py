@@ -19,7 +19,18 @@ from allmende.core.units import Amount, Instant, credits, pico
 
 MILLION = 1_000_000
 AMOUNTS = frozenset(
-    {"amount", "limit", "price", "spent", "held", "available", "balance", "money", "max_cost"}
+    {
+        "amount",
+        "limit",
+        "price",
+        "spent",
+        "held",
+        "available",
+        "balance",
+        "money",
+        "max_cost",
+        "missing",
+    }
 )
 """Fields that hold pico-credits."""
 RATES = frozenset({"max_rate"})
@@ -98,13 +109,15 @@ def _inward(name: str, value: Any) -> Any:
 
 
 def outward(value: Any, name: str = "") -> Any:
-    """Plain data (msgspec.to_builtins) with money, prices and instants as text."""
+    """Plain data (msgspec.to_builtins) with money, prices, instants and hashes as text."""
     if isinstance(value, dict) and name == "tariff":
         return {meter: per_million(price) for meter, price in value.items() if price is not None}
     if isinstance(value, dict):
         return {key: outward(inner, key) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [outward(inner, name) for inner in value]
+    if isinstance(value, bytes):
+        return value.hex()
     if not isinstance(value, int) or isinstance(value, bool):
         return value
     if name in AMOUNTS:

@@ -1,0 +1,65 @@
+"""The command line: everything that the pages and the API do, and what runs offline.
+
+A command's module is imported when it is called, so `allmende --help` starts at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "serve": ("running", "Run a market and say how to connect."),
+    "demo": ("running", "Walk one market through a token's life, with a real model."),
+    "quickstart": ("running", "An organisation, a budget and a key in a running market."),
+    "member": ("people", "Members: add, list."),
+    "key": ("people", "Keys: issue, revoke, list."),
+    "budget": ("people", "Budgets: add, set, list."),
+    "deposit": ("money", "Credit a member against a payment made outside."),
+    "mint": ("money", "Make an organisation's own credit."),
+    "transfer": ("money", "Move credit from one member to another."),
+    "asset": ("money", "An organisation's own credit: register."),
+    "balance": ("money", "What accounts have, hold and can use."),
+    "title": ("trade", "Titles: add, list."),
+    "offer": ("trade", "Offers: post, withdraw, list."),
+    "receipt": ("records", "Receipts: list, show, verify (offline)."),
+    "batch": ("records", "Batches: list, close."),
+    "parameter": ("records", "Rules of the market: list, set."),
+    "observe": ("records", "Totals by member, provider, country, title or model."),
+    "audit": ("offline", "Check the whole journal of a data directory."),
+    "replay": ("offline", "Fold the journal from its first event: the digest."),
+    "export": ("offline", "The journal as JSON lines."),
+    "views": ("offline", "Read models: rebuild."),
+    "sim": ("running", "Whole markets under a virtual clock, with faults."),
+    "crash": ("running", "kill -9 a market under load, and audit each restart."),
+    "overshoot": ("running", "1,000 requests at once against a budget that affords 137."),
+}
+"""Name -> (module here, what it does), in the order in which help lists them."""
+
+
+class Lazy(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"{__name__}.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, does) for name, (_, does) in COMMANDS.items()])
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="allmende")
+def main() -> None:
+    """Allmende: an open market for AI tokens.
+
+    Exit codes: 0 done, 1 refused or found wrong, 2 asked wrongly, 3 no market answered.
+    """

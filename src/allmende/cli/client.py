@@ -1,0 +1,103 @@
+"""Client: the command line's own thin HTTP client of a running market.
+
+Every error says what to do next. Exit codes: 1 the market refused, 2 wrong usage (click's),
+3 no market answered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import ProxyHandler, Request, build_opener
+
+import click
+
+TIMEOUT_S = 30.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Failed(click.ClickException):
+    """The market or a file said no: what the person at the terminal reads."""
+
+
+class Unreachable(Failed):
+    """No market answered."""
+
+    exit_code = 3
+
+
+class Client:
+    """Talks to the market at `url` with `key`. Raises Failed."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url.rstrip("/")
+        self._key = key
+        # A proxy that cannot reach this very machine is a common surprise: go straight.
+        local = urlsplit(self.url).hostname in LOOPBACK
+        self._opener = build_opener(ProxyHandler({})) if local else build_opener()
+
+    def get(self, path: str, **query: object) -> Any:
+        """JSON of GET /api/<path>; queries that are None or empty are left out."""
+        return json.loads(self.fetch(path, **query))
+
+    def fetch(self, path: str, **query: object) -> bytes:
+        with self._open(_request(self._address(path, query), self._headers())) as answer:
+            return bytes(answer.read())
+
+    def lines(self, path: str, **query: object) -> Iterator[bytes]:
+        with self._open(_request(self._address(path, query), self._headers())) as answer:
+            yield from answer
+
+    def ask(self, command: str, fields: Mapping[str, Any], idem: str = "") -> Any:
+        """POST /api/<command>."""
+        body = json.dumps(dict(fields)).encode()
+        headers = {**self._headers(), "Content-Type": "application/json"}
+        if idem:
+            headers["Idempotency-Key"] = idem
+        with self._open(_request(self._address(command, {}), headers, body)) as answer:
+            return json.loads(answer.read())
+
+    def _address(self, path: str, query: Mapping[str, object]) -> str:
+        told = {name: value for name, value in query.items() if value not in (None, "")}
+        return f"{self.url}/api/{quote(path)}" + (f"?{urlencode(told)}" if told else "")
+
+    def _headers(self) -> dict[str, str]:
+        if not self._key:
+            raise Failed("Which key? Give --key or set ALLMENDE_KEY; `allmende serve` prints one.")
+        return {"Authorization": f"Bearer {self._key}"}
+
+    def _open(self, request: Request) -> HTTPResponse:
+        try:
+            answer: HTTPResponse = self._opener.open(request, timeout=TIMEOUT_S)
+        except HTTPError as error:
+            raise Failed(_sentence(error)) from None
+        except (URLError, HTTPException, OSError) as error:
+            reason = getattr(error, "reason", error)
+            raise Unreachable(
+                f"No market answers at {self.url} ({reason}). Start one with `allmende serve`, "
+                "or name another with --url or ALLMENDE_URL."
+            ) from None
+        return answer
+
+
+def _request(address: str, headers: Mapping[str, str], body: bytes | None = None) -> Request:
+    try:
+        return Request(address, body, dict(headers))
+    except ValueError:
+        raise click.UsageError(
+            f"{address!r} is no address such as http://127.0.0.1:8700."
+        ) from None
+
+
+def _sentence(error: HTTPError) -> str:
+    """The market's own words, or the status where it had none."""
+    with error:
+        body = error.read()
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"The server at {urlsplit(error.url).netloc} answered {error.code} {error.reason}."

@@ -1,0 +1,214 @@
+"""Account: the market's books as a JSON API below /api/.
+
+Rule: POST /api/<command> does, GET /api/<thing> tells; both need a key, but for what is
+public anyway: offers, titles, rules, batches, and the market's totals.
+Invariant: `by` and `at` are the door's; commands that only the house itself may give
+(reserve, capture, tick ...) have no path here.
+Worked number: a body of 65_537 bytes is refused with 413 before it is read to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from allmende.core import machine
+from allmende.core.refusals import Refused, Why
+from allmende.desk import Desk
+from allmende.doors import asks, lookups, sight
+from allmende.doors.counter import Counter
+from allmende.doors.history import History
+from allmende.doors.live import Live
+from allmende.doors.sight import Viewer
+
+BODY_MAX = 65_536
+"""Bytes of a command."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Account:
+    """The JSON door. One per market."""
+
+    def __init__(self, desk: Desk, counter: Counter, history: History, live: Live) -> None:
+        self._desk = desk
+        self._counter = counter
+        self._history = history
+        self._live = live
+        self.lookups: dict[str, tuple[Handler, str]] = {
+            "/api/me": (self.me, "The key, its member, its balances and the market."),
+            "/api/members": (self.members, "Members, with their balances."),
+            "/api/budgets": (self.budgets, "The tree of budgets: limit, spent, held, available."),
+            "/api/keys": (self.keys, "Keys, never their secrets."),
+            "/api/balances": (self.balances, "Balances by account and asset."),
+            "/api/titles": (self.titles, "Titles. Public."),
+            "/api/offers": (self.offers, "Standing offers. Public."),
+            "/api/parameters": (self.parameters, "The rules, their bounds, what is due. Public."),
+            "/api/batches": (self.batches, "Closed batches. Public."),
+            "/api/observe": (self.observe, "Totals by provider, country, title, model. Public."),
+            "/api/receipts": (self.receipts, "Receipts, newest first: before, limit, budget."),
+            "/api/receipts/{id}": (self.receipt, "One receipt as a signed file with its proofs."),
+            "/api/events": (self.events, "Receipts as they happen, as server-sent events."),
+            "/api/audit": (self.audit, "The invariants, checked now. Operators."),
+            "/api/export": (self.export, "The whole journal as JSON lines. Operators."),
+            "/api/openapi.json": (self.openapi, "This description. Public."),
+        }
+
+    def routes(self) -> list[Route]:
+        found = [Route(path, handler) for path, (handler, _) in self.lookups.items()]
+        return [*found, Route("/api/{command}", self.command, methods=["POST"])]
+
+    # --- doing ---------------------------------------------------------------------------
+
+    async def command(self, request: Request) -> Response:
+        viewer = self._viewer(request)
+        name = asks.find(request.path_params["command"])
+        fields = await _fields(request)
+        idem = request.headers.get("idempotency-key", "")
+        return reply(await self._counter.do(name, fields, viewer, idem))
+
+    # --- telling -------------------------------------------------------------------------
+
+    async def me(self, request: Request) -> Response:
+        return reply(lookups.me(self._desk.state, self._viewer(request)))
+
+    async def members(self, request: Request) -> Response:
+        return reply(lookups.members(self._desk.state, self._viewer(request)))
+
+    async def budgets(self, request: Request) -> Response:
+        viewer = self._viewer(request)
+        return reply(lookups.tree(self._desk.state, viewer, self._counter.now()))
+
+    async def keys(self, request: Request) -> Response:
+        return reply(lookups.keys(self._desk.state, self._viewer(request)))
+
+    async def balances(self, request: Request) -> Response:
+        return reply(lookups.balances(self._desk.state, self._viewer(request)))
+
+    async def titles(self, _: Request) -> Response:
+        return reply(lookups.titles(self._desk.state))
+
+    async def offers(self, request: Request) -> Response:
+        viewer = self._anybody(request)
+        return reply(lookups.offers(self._desk.state, viewer, self._counter.now()))
+
+    async def parameters(self, _: Request) -> Response:
+        return reply(lookups.parameters(self._desk.state))
+
+    async def batches(self, request: Request) -> Response:
+        await self._history.fresh()
+        before, limit = _number(request, "before"), _number(request, "limit") or 50
+        return reply(await self._history.batches(before=before, limit=limit))
+
+    async def observe(self, request: Request) -> Response:
+        await self._history.fresh()
+        return reply(await self._history.totals(self._anybody(request)))
+
+    async def receipts(self, request: Request) -> Response:
+        viewer = self._viewer(request)
+        await self._history.fresh()
+        before, limit = _number(request, "before"), _number(request, "limit") or 50
+        filters = {
+            name: request.query_params.get(name, "") for name in ("budget", "provider", "model")
+        }
+        rows = await self._history.receipts(viewer, before=before, limit=limit, **filters)
+        more = rows[-1]["number"] if len(rows) == limit else None
+        return reply({"receipts": rows, "before": more})
+
+    async def receipt(self, request: Request) -> Response:
+        viewer = self._viewer(request)
+        data = await self._history.receipt_file(viewer, request.path_params["id"])
+        return Response(data, media_type="application/json")
+
+    async def events(self, request: Request) -> Response:
+        last = request.headers.get("last-event-id", "")
+        after = int(last) if last.isdecimal() and len(last) < 19 else None
+        stream = await self._live.listen(self._viewer(request), after)
+        return StreamingResponse(
+            stream, media_type="text/event-stream", headers={"cache-control": "no-cache"}
+        )
+
+    async def audit(self, request: Request) -> Response:
+        """Checked between two commits where that is possible, so that head and state agree."""
+        sight.require_operator(self._viewer(request))
+        for _ in range(100):
+            if self._desk.committed == self._desk.number:
+                break
+            await asyncio.sleep(0.001)
+        machine.check(self._desk.state)
+        return reply(
+            {
+                "ok": True,
+                "events": self._desk.number,
+                "committed": self._desk.committed,
+                "head": self._desk.head.hex(),
+                "digest": machine.digest(self._desk.state),
+                "receipts": self._desk.state.tally.captured,
+                "open_holds": len(self._desk.state.holds),
+            }
+        )
+
+    async def export(self, request: Request) -> Response:
+        sight.require_operator(self._viewer(request))
+        after = _number(request, "after") or 0
+        return StreamingResponse(self._lines(after), media_type="application/jsonl")
+
+    async def _lines(self, after: int) -> AsyncIterator[bytes]:
+        while lines := await self._history.export(after):
+            after += len(lines)
+            yield b"".join(lines)
+
+    async def openapi(self, _: Request) -> Response:
+        says = {path: text for path, (_, text) in self.lookups.items()}
+        return reply(asks.openapi(lookups.market(self._desk.state).name, says))
+
+    # --- who asks ------------------------------------------------------------------------
+
+    def _viewer(self, request: Request) -> Viewer:
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise Refused(Why.UNKNOWN_KEY, "Send it as `Authorization: Bearer <key>`.")
+        return self._counter.viewer(secret.strip())
+
+    def _anybody(self, request: Request) -> Viewer | None:
+        """Whoever asks, where visitors without a key are welcome too."""
+        return self._viewer(request) if "authorization" in request.headers else None
+
+
+def reply(value: Any) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+async def _fields(request: Request) -> dict[str, Any]:
+    """The body as an object. Refused: TOO_LARGE, BAD_REQUEST."""
+    body = await bounded_body(request, BODY_MAX)
+    try:
+        return msgspec.json.decode(body or b"{}", type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(Why.BAD_REQUEST, f"Send a JSON object: {error}.") from None
+
+
+async def bounded_body(request: Request, most: int) -> bytes:
+    """The body, read no further than `most` bytes. Refused(TOO_LARGE)."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise Refused(Why.TOO_LARGE, f"The body may have {most} bytes.")
+    return bytes(body)
+
+
+def _number(request: Request, name: str) -> int | None:
+    """A whole number in the query, None if it is not there. Refused(BAD_VALUE)."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not text.isdecimal() or len(text) > 18:
+        raise Refused(Why.BAD_VALUE, f"{name} is a whole number, not {text[:40]!r}.")
+    return int(text)

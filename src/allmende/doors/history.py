@@ -1,0 +1,187 @@
+"""History: receipts, batches and totals, read from the read models for one viewer.
+
+Rule: what happened comes from the tables that follow the journal, never from the state;
+a question asked after a command waits until the tables contain it.
+Invariant: amounts leave as decimal text of credits; a viewer gets exactly the receipts
+that `sight` grants.
+Worked number: a receipt row of price "66000000" reads price "0.000066".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from allmende.core import events as e
+from allmende.core.nouns import Receipt
+from allmende.core.refusals import Refused, Why
+from allmende.core.settle import receipt_leaf
+from allmende.core.units import METERS, credits
+from allmende.desk import Desk
+from allmende.doors import sight
+from allmende.doors.lookups import market
+from allmende.doors.plain import iso
+from allmende.doors.sight import Viewer
+from allmende.ports import Journal, Views
+from allmende.wire import journal
+from allmende.wire import receipt as proof
+
+Row = dict[str, Any]
+PUBLIC_DIMENSIONS = ("provider", "country", "title", "model")
+DIMENSIONS = ("account", *PUBLIC_DIMENSIONS)
+PAGE_MAX = 500
+EXPORT_FRAMES = 64
+"""Frames read at a time for an export."""
+
+
+class History:
+    """One per market. `archive` is the journal, opened for reading only."""
+
+    def __init__(self, desk: Desk, views: Views, archive: Journal) -> None:
+        self._desk = desk
+        self._views = views
+        self._archive = archive
+        self._reading = asyncio.Lock()
+
+    async def fresh(self) -> None:
+        """Wait until the tables contain what is durable now (two seconds at most)."""
+        await self._views.caught_up(self._desk.committed)
+
+    async def receipts(
+        self, viewer: Viewer, *, before: int | None = None, limit: int = 50, **filters: str
+    ) -> list[Row]:
+        """Newest first, before row number `before`. Filters: budget, provider, model, ..."""
+        told = {name: value for name, value in filters.items() if value}
+        query = {**told, **self._granted(viewer), "limit": max(1, min(limit, PAGE_MAX))}
+        if before is not None:
+            query["before"] = before
+        return [tidy(row) for row in await self._views.rows("receipts", **query)]
+
+    async def feed(self, viewer: Viewer, after: int, limit: int = 50) -> list[Row]:
+        """What changed after event `after`, oldest change first."""
+        granted = self._granted(viewer)
+        own = granted.pop("key", None)
+        if own is not None:
+            granted["budgets"] = [viewer.key.budget]
+        rows = await self._views.rows("feed", after=after, limit=limit, **granted)
+        return [tidy(row) for row in rows if own in (None, row["key"])]
+
+    async def last_change(self) -> int:
+        """Number of the last event in the tables."""
+        rows = await self._views.rows("progress")
+        return int(rows[0]["number"]) if rows else 0  # type: ignore[call-overload]
+
+    def _granted(self, viewer: Viewer) -> dict[str, Any]:
+        """The arguments that confine a query to what the viewer may see."""
+        if viewer.operates:
+            return {}
+        if not viewer.manages:
+            return {"key": viewer.key.id}
+        tree = list(sight.members(self._desk.state, viewer))
+        return {"accounts": tree, "providers": tree}
+
+    async def receipt(self, viewer: Viewer, id_: str) -> tuple[Row, Receipt]:
+        """A receipt as it stands: its row, and itself. Refused(NOT_FOUND) if not yours."""
+        await self.fresh()
+        rows = await self._views.rows("receipt", id=id_)
+        row: Row = dict(rows[0]) if rows else {}
+        state = self._desk.state
+        seen = rows and (
+            sight.receipt(state, viewer, row["account"], row["key"])
+            or sight.receipt(state, viewer, row["provider"], "")
+        )
+        if not seen:
+            raise Refused(Why.NOT_FOUND, f"No receipt {id_!r} that this key may read.")
+        return row, msgspec.json.decode(row["body"], type=Receipt)
+
+    async def receipt_file(self, viewer: Viewer, id_: str) -> bytes:
+        """The signed file that proves a receipt to anybody. Refused(NOT_FOUND)."""
+        row, found = await self.receipt(viewer, id_)
+        leaf = receipt_leaf(found)
+        place = proof.anchor(await self._frame(row["frame"]), leaf)
+        batch = await self._batched(row["batch"], leaf) if row["final"] else None
+        return proof.encode(market(self._desk.state).public_key, found, place, batch)
+
+    async def _batched(self, number: int, leaf: bytes) -> proof.Batched | None:
+        rows: list[Row] = await self._views.rows("batch", number=number)
+        if not rows:
+            return None
+        frame = await self._frame(rows[0]["frame"])
+        closed = next(
+            event
+            for event in journal.events(frame.body)
+            if isinstance(event, e.BatchClosed) and event.number == number
+        )
+        chunks: list[Row] = await self._views.rows("batch_leaves", batch=number)
+        leaves = [bytes.fromhex(text) for chunk in chunks for text in chunk["leaves"]]
+        return proof.batched(leaves, leaf, closed, frame)
+
+    async def _frame(self, first: int) -> journal.Frame:
+        """The frame that begins with event `first`, read off the event loop."""
+        async with self._reading:
+            return await asyncio.to_thread(lambda: next(iter(self._archive.frames(first - 1))))
+
+    async def batches(self, *, before: int | None = None, limit: int = 50) -> list[Row]:
+        """Closed batches, newest first."""
+        query: dict[str, Any] = {"limit": max(1, min(limit, PAGE_MAX))}
+        if before is not None:
+            query["before"] = before
+        rows: list[Row] = await self._views.rows("batches", **query)
+        return [
+            {
+                **{name: row[name] for name in ("number", "receipts", "root", "receipts_root")},
+                "at": iso(row["at"]),
+                "net": [{**line, "amount": credits(int(line["amount"]))} for line in row["net"]],
+            }
+            for row in rows
+        ]
+
+    async def totals(self, viewer: Viewer | None) -> dict[str, list[Row]]:
+        """Totals by dimension. Everybody sees the market's; members' are as visible as they."""
+        found = {name: await self._total(name, {}) for name in PUBLIC_DIMENSIONS}
+        if viewer is not None:
+            found = {"account": await self._total("account", self._granted(viewer)), **found}
+        return found
+
+    async def _total(self, dimension: str, granted: dict[str, Any]) -> list[Row]:
+        rows: list[Row] = await self._views.rows("totals", dimension=dimension, **granted)
+        return [{**row, "price": credits(int(row["price"]))} for row in rows]
+
+    async def export(self, after: int = 0) -> list[bytes]:
+        """Events after `after` as JSON lines, some frames at a time; empty at the end."""
+        async with self._reading:
+            return await asyncio.to_thread(lambda: list(_lines(self._archive, after)))
+
+
+def _lines(archive: Journal, after: int) -> Iterator[bytes]:
+    for count, frame in enumerate(archive.frames(after)):
+        if count == EXPORT_FRAMES:
+            return
+        yield from frame.body.splitlines(keepends=True)[max(0, after + 1 - frame.first) :]
+
+
+def tidy(row: Row) -> Row:
+    """A receipt's row as a person or a program outside reads it."""
+    return {
+        "number": row["number"],
+        "changed": row["changed"],
+        **{name: row[name] for name in _SAME},
+        "at": iso(row["at"]),
+        "zone": {"country": row["country"], "operator": row["operator"]},
+        "units": {meter: row[meter] for meter in METERS if row[meter]},
+        "price": credits(int(row["price"])),
+        "energy": {"uj": [row["uj_low"], row["uj_high"]], "ug": [row["ug_low"], row["ug_high"]]},
+        "final": bool(row["final"]),
+        "waterfall": [
+            {**line, "amount": credits(int(line["amount"]))} for line in row["waterfall"]
+        ],
+    }
+
+
+_SAME = (
+    *("id", "account", "budget", "key", "provider", "offer", "title", "model", "endpoint"),
+    *("asset", "basis", "verdict", "outcome", "cause", "batch"),
+)

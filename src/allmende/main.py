@@ -1,0 +1,312 @@
+"""Main: settings, and how the parts of a market are put together.
+
+Rule: settings and the environment are read here and nowhere else; everything below gets
+what it needs handed in.
+Invariant: one process writes a data directory: a lock on it is held while it runs.
+Worked number: ALLMENDE_PORT=9000 and no --port serves at 9000; --port 9001 beats it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import uvloop
+from msgspec import Meta, Struct, structs
+from starlette.requests import Request
+from starlette.responses import Response
+
+from allmende.adapters.clock import SystemClock
+from allmende.adapters.energy import energy_rate, metered_rate
+from allmende.adapters.guard import Guard
+from allmende.adapters.local_model import LocalModel, LocalModelFailed, packaged_gguf
+from allmende.adapters.recounter import ProcessRecounter
+from allmende.adapters.secrets import new_key, open_signer, open_vault
+from allmende.adapters.server import listen, own, run
+from allmende.adapters.sqlite_journal import SqliteJournal
+from allmende.adapters.upstream import HttpUpstream
+from allmende.core.commands import Tick
+from allmende.core.refusals import Refused
+from allmende.core.units import EnergyRate, Tariff, Zone
+from allmende.desk import Desk
+from allmende.doors import app, founding
+from allmende.doors.account import Account
+from allmende.doors.counter import Counter, Tools
+from allmende.doors.gateway import Gateway, Limits
+from allmende.doors.history import History
+from allmende.doors.live import Live
+
+PREFIX = "ALLMENDE_"
+JOURNAL, VIEWS = "journal.sqlite", "views.sqlite"
+PROVIDER = "provider"
+"""What sealed secrets in offers are for."""
+CHAT = ("chat/completions", "completions", "responses")
+CONTEXT = 2_048
+"""Tokens of context of the local model, per slot."""
+DRAIN_S = 10.0
+"""For which running answers may go on after the market was told to stop."""
+
+log = logging.getLogger(__name__)
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Every setting: its name, type, default and meaning. docs/settings.md lists the same."""
+
+    data: Annotated[str, Meta(description="Directory of the journal, the keys and the views.")] = (
+        "data"
+    )
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.")] = 8700
+    name: Annotated[str, Meta(description="Name of a new market.")] = "Allmende"
+    market: Annotated[str, Meta(description="Id of a new market, also its operator's.")] = (
+        "allmende"
+    )
+    mode: Annotated[
+        str,
+        Meta(description="Mode of a new market: closed_loop, limited_network, open or lab."),
+    ] = "closed_loop"
+    country: Annotated[
+        str, Meta(description="Where this machine computes, as ISO 3166 alpha-3.")
+    ] = "DEU"
+    allow_private: Annotated[
+        bool, Meta(description="Let operators post offers at private addresses.")
+    ] = False
+    local_model: Annotated[
+        bool, Meta(description="Serve the small model that is installed beside us, if it is.")
+    ] = True
+    starter: Annotated[
+        bool,
+        Meta(description="Give a new market an organisation with 100 credits of play money."),
+    ] = True
+    secure: Annotated[
+        bool, Meta(description="Browsers reach us by https (a proxy in front): Secure cookies.")
+    ] = False
+    url: Annotated[str, Meta(description="Where the command line finds a running market.")] = (
+        "http://127.0.0.1:8700"
+    )
+    key: Annotated[str, Meta(description="The key that the command line uses there.")] = ""
+
+
+class Unset(Exception):
+    """A setting that cannot be: says which, and where it came from."""
+
+
+def settings(given: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from `given` (None: not given), then the environment, then the defaults."""
+    values = {name: value for name, value in (given or {}).items() if value is not None}
+    for field in structs.fields(Settings):
+        text = os.environ.get(PREFIX + field.name.upper(), "")
+        if text and field.name not in values:
+            values[field.name] = _typed(field, text)
+    try:
+        return msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        raise Unset(str(error)) from None
+
+
+def _typed(field: structs.FieldInfo, text: str) -> Any:
+    try:
+        return msgspec.convert(text, field.type, strict=False)
+    except msgspec.ValidationError:
+        name = PREFIX + field.name.upper()
+        raise Unset(f"{name}={text!r} is not what this setting takes.") from None
+
+
+# A market, put together ---------------------------------------------------------------
+
+
+class Opened(Struct, frozen=True):
+    """What a market says when it opens; keys are there only if they were made just now."""
+
+    url: str
+    name: str
+    operator_key: str = ""
+    spending_key: str = ""
+
+
+class Market:
+    """One market. `await open()`, serve `app`, `await close()`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the data directory. Raises Busy, SecretBroken."""
+        folder = Path(settings.data)
+        self.settings = settings
+        self.stop = asyncio.Event()
+        self.broken = False
+        """A commit failed: what is in memory may not be true, the journal is."""
+        self._lock = own(folder)
+        self._vault = open_vault(folder)
+        self._signer = open_signer(folder, self._vault)
+        self._journal = SqliteJournal(folder / JOURNAL)
+        self._archive = SqliteJournal(folder / JOURNAL, readonly=True)
+        self._clock = SystemClock()
+        self.desk = Desk(self._journal, self._signer, self._clock, on_failure=self._fail)
+        guard = Guard()
+        self._upstream = HttpUpstream(guard)
+        self._recounter = ProcessRecounter()
+        self._gateway = Gateway(
+            self.desk, self._upstream, self._recounter, self._clock, self._unseal, Limits()
+        )
+        tools = Tools(new_key, self._seal, guard.admit, energy_rate, settings.allow_private)
+        counter = Counter(self.desk, self._clock, tools)
+        self._views = _NoViews()
+        history = History(self.desk, self._views, self._archive)
+        self._live = Live(self.desk, history)
+        account = Account(self.desk, counter, history, self._live)
+        self.app = app.front(self._gateway, app.rest(account.routes(), _plain))
+        self._models: list[LocalModel] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> tuple[str, str]:
+        """Replay, found what is new, start what runs beside. Raises wire.journal.Broken.
+
+        Returns the administrator's and the starter's key if they were made just now.
+        """
+        await self.desk.start()
+        keys = ("", "")
+        if self.desk.state.market is None:
+            keys = await self._found()
+        await founding.withdraw_local(self.desk, self._clock)
+        self._tasks.append(asyncio.create_task(self._tick()))
+        return keys
+
+    @property
+    def name(self) -> str:
+        assert self.desk.state.market is not None
+        return self.desk.state.market.name
+
+    def _fail(self, failure: BaseException) -> None:
+        log.critical("The journal cannot be written, so the market stops: %r", failure)
+        self.broken = True
+        self.stop.set()
+
+    async def _found(self) -> tuple[str, str]:
+        settings, public = self.settings, self._signer.public.hex()
+        charter = founding.Charter(settings.market, settings.name, settings.mode, public)
+        admin = await founding.found(self.desk, self._clock, charter, new_key)
+        if not settings.starter:
+            return admin, ""
+        return admin, await founding.starter(self.desk, self._clock, new_key)
+
+    async def _tick(self) -> None:
+        """Once a second let the machine see the time; without anything due nothing is written."""
+        while True:
+            await asyncio.sleep(1)
+            await self.desk.submit(Tick(at=self._clock.now()))
+
+    def serve_local(self, ready: Callable[[str], None]) -> None:
+        """Start the models that are installed, in the background; `ready` hears how it went."""
+        if self.settings.local_model:
+            self._tasks.append(asyncio.create_task(self._serve_local(ready)))
+
+    async def _serve_local(self, ready: Callable[[str], None]) -> None:
+        try:
+            weights = packaged_gguf()
+            digest = await asyncio.to_thread(lambda: hashlib.sha256(weights.read_bytes()))
+            await founding.register_local(self.desk, self._clock, digest.hexdigest())
+            await asyncio.gather(
+                self._serve_one(weights, founding.CHAT_MODEL, CHAT, Tariff(100_000, None, 400_000)),
+                self._serve_one(
+                    weights, founding.EMBED_MODEL, ("embeddings",), Tariff(embedding=20_000)
+                ),
+            )
+            ready("")
+        except LocalModelFailed as failed:
+            ready(str(failed))
+
+    async def _serve_one(
+        self, weights: Path, name: str, endpoints: tuple[str, ...], tariff: Tariff
+    ) -> None:
+        secret = secrets.token_urlsafe(24)
+        model = LocalModel(
+            weights, embedding=endpoints == ("embeddings",), alias=name, secret=secret
+        )
+        self._models.append(model)
+        await model.start()
+        local = founding.LocalOffer(
+            name, model.url, self._seal(secret), endpoints, tariff, f"gguf:{weights}", CONTEXT
+        )
+        zone = Zone(self.settings.country, operator=self.settings.name)
+        await founding.post_local(self.desk, self._clock, local, zone, _cpu(zone.country))
+
+    async def close(self) -> None:
+        """End what runs, settle what was delivered, make all of it durable."""
+        self._live.close()
+        await self._gateway.close(DRAIN_S)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self.broken:
+            await founding.withdraw_local(self.desk, self._clock)
+        await asyncio.gather(*(model.stop() for model in self._models))
+        await self._upstream.close()
+        await self._recounter.close()
+        await self._views.close()
+        await self.desk.close()
+        self._archive.close()
+        self._journal.close()
+        self._lock.close()
+
+    def _seal(self, secret: str) -> str:
+        return self._vault.seal(secret, PROVIDER)
+
+    def _unseal(self, sealed: str) -> str:
+        return self._vault.open(sealed, PROVIDER)
+
+
+def _cpu(country: str) -> EnergyRate:
+    """What a small model costs on a machine like this, stated as the assumption that it is."""
+    rate = metered_rate((15.0, 65.0), 450.0, 169.0, country)
+    return structs.replace(rate, method="assumed: CPU of 15 to 65 W at 450 and 169 tokens/s")
+
+
+# Serving ------------------------------------------------------------------------------
+
+
+class _NoViews:
+    """Until adapters.views is there."""
+
+    async def rows(self, name: str, /, **arguments: object) -> list[dict[str, object]]:
+        return []
+
+    async def caught_up(self, number: int, timeout_s: float = 2.0) -> bool:
+        return True
+
+    async def close(self) -> None:
+        return None
+
+
+async def _plain(request: Request, refused: Refused) -> Response:
+    return Response(str(refused), refused.why.status)
+
+
+def serve(
+    settings: Settings, opened: Callable[[Opened], None], ready: Callable[[str], None]
+) -> int:
+    """Run a market until SIGTERM or SIGINT: the exit code. Raises Busy, SecretBroken, Broken.
+
+    `opened` is called when it answers, `ready` when the local model does ("") or cannot.
+    """
+    return uvloop.run(_serve(settings, opened, ready))
+
+
+async def _serve(
+    settings: Settings, opened: Callable[[Opened], None], ready: Callable[[str], None]
+) -> int:
+    market = Market(settings)
+    listener, url = listen(settings.host, settings.port)
+    keys = await market.open()
+    serving = asyncio.create_task(
+        run(market.app, listener, stop=market.stop, close=market.close, drain_s=DRAIN_S)
+    )
+    opened(Opened(url, market.name, *keys))
+    market.serve_local(ready)
+    await serving
+    return int(market.broken)
