@@ -32,6 +32,7 @@ from allmende.adapters.secrets import new_key, open_signer, open_vault
 from allmende.adapters.server import listen, own, run
 from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.adapters.upstream import HttpUpstream
+from allmende.adapters.views import Follower, SqliteViews
 from allmende.core.commands import Tick
 from allmende.core.refusals import Refused
 from allmende.core.units import EnergyRate, Tariff, Zone
@@ -156,7 +157,8 @@ class Market:
         )
         tools = Tools(new_key, self._seal, guard.admit, energy_rate, settings.allow_private)
         counter = Counter(self.desk, self._clock, tools)
-        self._views = _NoViews()
+        self._follower = Follower(folder / JOURNAL, folder / VIEWS)
+        self._views = SqliteViews(folder / VIEWS, self._follower.nudge)
         history = History(self.desk, self._views, self._archive)
         self._live = Live(self.desk, history)
         account = Account(self.desk, counter, history, self._live)
@@ -174,6 +176,7 @@ class Market:
         if self.desk.state.market is None:
             keys = await self._found()
         await founding.withdraw_local(self.desk, self._clock)
+        await self._follower.start()
         self._tasks.append(asyncio.create_task(self._tick()))
         return keys
 
@@ -243,11 +246,10 @@ class Market:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if not self.broken:
-            await founding.withdraw_local(self.desk, self._clock)
         await asyncio.gather(*(model.stop() for model in self._models))
         await self._upstream.close()
         await self._recounter.close()
+        await self._follower.stop()
         await self._views.close()
         await self.desk.close()
         self._archive.close()
@@ -268,19 +270,6 @@ def _cpu(country: str) -> EnergyRate:
 
 
 # Serving ------------------------------------------------------------------------------
-
-
-class _NoViews:
-    """Until adapters.views is there."""
-
-    async def rows(self, name: str, /, **arguments: object) -> list[dict[str, object]]:
-        return []
-
-    async def caught_up(self, number: int, timeout_s: float = 2.0) -> bool:
-        return True
-
-    async def close(self) -> None:
-        return None
 
 
 async def _plain(request: Request, refused: Refused) -> Response:

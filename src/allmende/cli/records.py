@@ -10,6 +10,8 @@ from allmende.cli.client import Failed
 from allmende.cli.remote import Market, remote
 from allmende.cli.show import out_json, table
 
+DIMENSIONS = ("account", "provider", "country", "title", "model")
+
 
 @click.group()
 def receipt() -> None:
@@ -118,7 +120,9 @@ def set_parameter(market: Market, name: str, value: int, effective: str | None) 
 
 @click.command()
 @click.option(
-    "--by", type=click.Choice(["account", "provider", "zone", "title"]), default="provider"
+    "--by",
+    type=click.Choice(["account", "provider", "country", "title", "model"]),
+    default="provider",
 )
 @remote
 def observe(market: Market, by: str) -> None:
@@ -127,5 +131,5 @@ def observe(market: Market, by: str) -> None:
     if market.as_json:
         out_json(rows)
     else:
-        columns = ("value", "asset", "receipts", "input", "output", "money")
+        columns = ("value", "asset", "receipts", "input", "cached", "output", "embedding", "price")
         table(rows, columns, "Nothing yet.")

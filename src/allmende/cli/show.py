@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ import click
 
 Row = Mapping[str, Any]
 GAP = "  "
+SAY_S = 0.2
 
 
 def out_json(value: Any) -> None:
@@ -59,20 +61,20 @@ def pairs(row: Row, names: Sequence[str] = ()) -> None:
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A line on the terminal that counts what is done; nothing where nobody watches."""
-    watched = sys.stderr.isatty() and total > 0
-    shown = -1
+def progress(done: str) -> Iterator[Callable[..., None]]:
+    """Say how many events are `done`, of how many if that is known; only on a terminal."""
+    watched = sys.stderr.isatty()
+    told = 0.0
 
-    def done(count: int) -> None:
-        nonlocal shown
-        percent = 100 * count // max(total, 1)
-        if watched and percent != shown:
-            shown = percent
-            click.echo(f"\r{label} {count:,} of {total:,} ({percent} %) ", nl=False, err=True)
+    def step(count: int, total: int = 0) -> None:
+        nonlocal told
+        if watched and time.monotonic() - told > SAY_S:
+            told = time.monotonic()
+            of = f" of {total:,}" if total else ""
+            click.echo(f"\r{count:,}{of} events {done} ", nl=False, err=True)
 
-    yield done
-    if watched:
+    yield step
+    if told:
         click.echo(err=True)
 
 
