@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loops import on_both_loops
 
 from allmende.adapters.answer import BUFFER_MAX, Http1Answer
 from allmende.adapters.http1 import HEAD_MAX, Http1Connection
@@ -85,7 +86,7 @@ def got(*pieces: bytes, stay: bool = True, limit: int = 10**6) -> tuple[int, byt
         async with connected(sending(*pieces, stay=stay)) as client:
             return await asyncio.wait_for(client.get(limit), 5)
 
-    return asyncio.run(run())
+    return on_both_loops(run)
 
 
 def cause(*pieces: bytes, stay: bool = True, limit: int = 10**6) -> str:
@@ -101,7 +102,7 @@ def reused(*pieces: bytes) -> bool:
             await asyncio.sleep(0.01)
             return client.parked == [client.connection] and not client.connection.closed
 
-    return asyncio.run(run())
+    return on_both_loops(run)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_an_unasked_answer_reaches_no_one() -> None:
                 await asyncio.sleep(0)
             assert client.connection.closed
 
-    asyncio.run(asyncio.wait_for(run(), 5))
+    on_both_loops(run)
 
 
 def test_what_came_before_a_cut_is_still_read() -> None:
@@ -222,7 +223,7 @@ def test_what_came_before_a_cut_is_still_read() -> None:
             with pytest.raises(UpstreamFailed, match="cut"):
                 await anext(answer)
 
-    asyncio.run(asyncio.wait_for(run(), 5))
+    on_both_loops(run)
 
 
 def test_a_half_closed_server_may_still_finish_nothing() -> None:
@@ -236,7 +237,7 @@ def test_a_half_closed_server_may_still_finish_nothing() -> None:
             with pytest.raises(UpstreamFailed, match="cut"):
                 await client.get()
 
-    asyncio.run(asyncio.wait_for(run(), 5))
+    on_both_loops(run)
 
 
 def test_a_slow_reader_makes_the_provider_wait() -> None:
@@ -265,7 +266,7 @@ def test_a_slow_reader_makes_the_provider_wait() -> None:
             assert BUFFER_MAX <= len(first) <= 2 * BUFFER_MAX
             assert len(first) + len(await answer.read(total)) == total
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    on_both_loops(run)
 
 
 def test_abort_closes_at_once_and_may_be_called_twice() -> None:
@@ -287,7 +288,7 @@ def test_abort_closes_at_once_and_may_be_called_twice() -> None:
                 await anext(answer)
             assert not client.parked
 
-    asyncio.run(asyncio.wait_for(run(), 5))
+    on_both_loops(run)
 
 
 def test_a_cancelled_wait_closes_the_connection() -> None:
@@ -300,7 +301,7 @@ def test_a_cancelled_wait_closes_the_connection() -> None:
                 await asking
             assert client.connection.closed
 
-    asyncio.run(asyncio.wait_for(run(), 5))
+    on_both_loops(run)
 
 
 HOSTILE = st.lists(

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from loops import on_both_loops
 
 from allmende.adapters.guard import Guard
 from allmende.adapters.local_model import LocalModel, LocalModelFailed, packaged_gguf
@@ -94,7 +95,7 @@ def test_it_chats_streams_asks_for_its_key_and_comes_back_where_it_was() -> None
         assert not alive(pid)
         assert model.pid == 0
 
-    asyncio.run(run())
+    on_both_loops(run)
 
 
 def test_it_embeds() -> None:
@@ -110,7 +111,7 @@ def test_it_embeds() -> None:
             assert answer["usage"]["prompt_tokens"] > 2
         await model.stop()
 
-    asyncio.run(run())
+    on_both_loops(run)
 
 
 def test_no_process_outlives_a_parent_that_was_killed() -> None:
@@ -149,7 +150,7 @@ def test_what_is_no_model_says_so(tmp_path: Path) -> None:
             with pytest.raises(UpstreamFailed):
                 await ask(broken, "/chat/completions", chat())
 
-    asyncio.run(run())
+    on_both_loops(run)
 
 
 def test_a_package_without_weights_is_named() -> None:

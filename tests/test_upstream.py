@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_answers import ACTS, Act
 from fake_provider import FakeProvider, Script
+from loops import on_both_loops
 
 from allmende.adapters.guard import Guard
 from allmende.adapters.upstream import HttpUpstream
@@ -24,16 +25,16 @@ from allmende.ports import Call, Upstream, UpstreamFailed
 Test = Callable[[FakeProvider, HttpUpstream], Awaitable[None]]
 
 
-def against(script: Script, test: Test, *, within_s: float = 10.0) -> None:
+def against(script: Script, test: Test) -> None:
     async def run() -> None:
         upstream = HttpUpstream(Guard(), sweep_s=0.02)
-        async with asyncio.timeout(within_s), FakeProvider(script) as provider:
+        async with FakeProvider(script) as provider:
             try:
                 await test(provider, upstream)
             finally:
                 await upstream.close()
 
-    asyncio.run(run())
+    on_both_loops(run)
 
 
 def call(provider: FakeProvider, *, stream: bool = False, model: str = "m", **more: object) -> Call:
@@ -105,7 +106,7 @@ def test_a_provider_that_drops_what_follows_a_stream_is_learned() -> None:
             assert [seen.connection for seen in provider.seen] == [1, 1, 1, 2, 3]
             await upstream.close()
 
-    asyncio.run(run())
+    on_both_loops(run)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_a_kept_connection_that_was_given_up_is_tried_once_more() -> None:
 
 def test_no_third_attempt_and_none_once_time_or_bytes_passed() -> None:
     async def cut(script: list[Act], attempts: int) -> None:
-        upstream = HttpUpstream(Guard(), sweep_s=0.02)
+        upstream = HttpUpstream(Guard(), sweep_s=0.02, stale_s=0.15)
         async with FakeProvider(script) as provider:
             await fetch(upstream, call(provider))
             with pytest.raises(UpstreamFailed, match="cut"):
@@ -159,9 +160,9 @@ def test_no_third_attempt_and_none_once_time_or_bytes_passed() -> None:
             await upstream.close()
 
     dead = Act(fault="before")
-    asyncio.run(cut([Act(), dead, dead], attempts=2))
-    asyncio.run(cut([Act(), Act(fault="mid"), Act()], attempts=1))
-    asyncio.run(cut([Act(), Act(fault="before", first_s=1.1), Act()], attempts=1))
+    on_both_loops(lambda: cut([Act(), dead, dead], attempts=2))
+    on_both_loops(lambda: cut([Act(), Act(fault="mid"), Act()], attempts=1))
+    on_both_loops(lambda: cut([Act(), Act(fault="before", first_s=0.2), Act()], attempts=1))
 
 
 def test_silence_ends_in_a_timeout_before_and_between_bytes() -> None:
@@ -230,7 +231,7 @@ def test_kept_connections_do_not_outstay() -> None:
             assert provider.connections == 2
             await upstream.close()
 
-    asyncio.run(run())
+    on_both_loops(run)
 
 
 def test_closing_aborts_what_is_open_and_refuses_what_comes() -> None:
@@ -276,7 +277,7 @@ def test_a_connection_goes_to_the_judged_address_without_a_second_look_up() -> N
             assert provider.seen[0].headers["host"] == f"nowhere.invalid:{provider.port}"
             await upstream.close()
 
-    asyncio.run(run())
+    on_both_loops(run)
 
 
 def test_a_dead_address_is_followed_by_the_next() -> None:
@@ -292,7 +293,7 @@ def test_a_dead_address_is_followed_by_the_next() -> None:
             assert provider.connections == 1
             await upstream.close()
 
-    asyncio.run(run())
+    on_both_loops(run)
 
 
 def test_nobody_listening_is_a_connect_failure() -> None:
@@ -370,4 +371,4 @@ def test_tls_is_checked_against_the_name_and_kept(tmp_path: Path) -> None:
             await strict.close()
             assert len(provider.seen) == 3
 
-    asyncio.run(run())
+    on_both_loops(run)

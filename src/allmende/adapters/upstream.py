@@ -113,6 +113,7 @@ class HttpUpstream:
         idle_s: float = IDLE_S,
         sweep_s: float = 0.25,
         pin_s: float = 30.0,
+        stale_s: float = STALE_S,
         reuse_after_stream: bool = False,
     ) -> None:
         self._guard = guard
@@ -120,6 +121,7 @@ class HttpUpstream:
         self._idle_s = idle_s
         self._sweep_s = sweep_s
         self._pin_s = pin_s
+        self._stale_s = stale_s
         self._reuse_after_stream = reuse_after_stream
         self._routes: dict[tuple[str, str, str, bool], _Route] = {}
         self._origins: dict[tuple[bool, str, int, str], _Origin] = {}
@@ -144,7 +146,7 @@ class HttpUpstream:
             try:
                 return await connection.ask(request, call.first_byte_s, call.idle_s)
             except UpstreamFailed as failed:
-                gone = asyncio.get_running_loop().time() - now <= STALE_S
+                gone = asyncio.get_running_loop().time() - now <= self._stale_s
                 if failed.cause != "cut" or connection.received or not gone:
                     raise
                 if connection.streamed:
