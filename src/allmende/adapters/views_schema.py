@@ -1,0 +1,158 @@
+"""The tables of the read models, and how their file is opened.
+
+Rule: amounts are decimal TEXT of pico-credits, so any size is exact; columns without a type
+are counts, integers as long as 64 bits hold them and decimal text beyond.
+Invariant: nothing here is the truth: drop the file and the journal makes it again, the same
+to the byte of every row.
+Worked number: a receipt is one row in `receipts`, one in `bodies`, one per payee in
+`payments`, and adds to one row of `usage` per day, key and offer.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+VERSION = 1
+"""Of the tables and of what is folded into them. A file of another version is folded anew."""
+
+UNITS = ("input", "cached", "output", "embedding", "image", "audio", "second")
+ENERGY = ("uj_low", "uj_high", "ug_low", "ug_high")
+PARTIES = (
+    *("account", "budget", "key", "provider", "offer"),
+    *("title", "model", "country", "asset"),
+)
+"""What usage can be summed by."""
+CHUNK = 256
+"""Leaves in one row of `batch_leaves`."""
+
+_PARTIES = ", ".join(f"{name} TEXT NOT NULL" for name in PARTIES)
+_MEASURES = ", ".join((*UNITS, "price TEXT NOT NULL", *ENERGY))
+
+TABLES = f"""
+CREATE TABLE fold (  -- one row: how far the journal is folded, its head there, the open batch
+  number INTEGER NOT NULL, head BLOB NOT NULL, now INTEGER NOT NULL,
+  receipts INTEGER NOT NULL, batch INTEGER NOT NULL, leaves INTEGER NOT NULL);
+INSERT INTO fold VALUES (0, zeroblob(32), 0, 0, 1, 0);
+CREATE TABLE market (id TEXT, name TEXT, mode TEXT, operator TEXT, public_key TEXT, at INTEGER);
+
+CREATE TABLE receipts (  -- number, changed: events that captured and last changed it
+  number INTEGER PRIMARY KEY, changed INTEGER NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
+  {_PARTIES}, endpoint TEXT NOT NULL, operator TEXT NOT NULL,
+  {_MEASURES}, basis TEXT NOT NULL, verdict TEXT NOT NULL, outcome TEXT NOT NULL,
+  final INTEGER NOT NULL, price_before TEXT, cause TEXT, batch INTEGER, batch_leaf INTEGER,
+  frame INTEGER NOT NULL, frame_leaf INTEGER NOT NULL,
+  captured_frame INTEGER NOT NULL, captured_leaf INTEGER NOT NULL);
+CREATE INDEX receipts_id ON receipts (id);
+CREATE INDEX receipts_changed ON receipts (changed);
+-- each of these ends with `number`, so its newest come first
+CREATE INDEX receipts_account ON receipts (account);
+CREATE INDEX receipts_budget ON receipts (budget);
+CREATE INDEX receipts_key ON receipts (key);
+CREATE INDEX receipts_provider ON receipts (provider);
+CREATE INDEX receipts_pending ON receipts (final) WHERE final = 0;
+CREATE TABLE bodies (  -- canonical receipts
+  number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+
+CREATE TABLE payments (  -- lines of final receipts' waterfalls
+  account TEXT, number INTEGER, line INTEGER, role TEXT NOT NULL, asset TEXT NOT NULL,
+  amount TEXT NOT NULL, PRIMARY KEY (account, number, line)) WITHOUT ROWID;
+CREATE TABLE earnings (
+  account TEXT, role TEXT, asset TEXT, day TEXT, payments INTEGER NOT NULL, amount TEXT NOT NULL,
+  PRIMARY KEY (account, role, asset, day)) WITHOUT ROWID;
+CREATE TABLE usage (  -- final receipts, by the day they were delivered on
+  day TEXT, {_PARTIES}, receipts INTEGER NOT NULL, disagreed INTEGER NOT NULL,
+  incomplete INTEGER NOT NULL, {_MEASURES},
+  PRIMARY KEY (account, day, {", ".join(name for name in PARTIES if name != "account")})
+  ) WITHOUT ROWID;
+CREATE INDEX usage_day ON usage (day);
+CREATE INDEX usage_budget ON usage (budget, day);
+CREATE INDEX usage_provider ON usage (provider, day);
+CREATE TABLE balances (  -- at the end of each hour (its first microsecond) with a posting
+  account TEXT, asset TEXT, hour INTEGER, balance TEXT NOT NULL,
+  PRIMARY KEY (account, asset, hour)) WITHOUT ROWID;
+CREATE TABLE movements (
+  number INTEGER PRIMARY KEY, at INTEGER, kind TEXT, source TEXT, target TEXT, asset TEXT,
+  amount TEXT, reference TEXT);
+CREATE INDEX movements_source ON movements (source);
+CREATE INDEX movements_target ON movements (target);
+
+CREATE TABLE batches (
+  number INTEGER PRIMARY KEY, at INTEGER, event INTEGER, root BLOB, receipts_root BLOB,
+  receipts INTEGER, net TEXT, frame INTEGER);
+CREATE TABLE batch_leaves (  -- 32-byte leaf hashes, {CHUNK} to a row, the open batch's too
+  batch INTEGER, start INTEGER, leaves BLOB NOT NULL, PRIMARY KEY (batch, start)) WITHOUT ROWID;
+
+CREATE TABLE members (id TEXT PRIMARY KEY, name TEXT, kind TEXT, home TEXT, at INTEGER);
+CREATE TABLE budgets (
+  id TEXT PRIMARY KEY, name TEXT, owner TEXT, parent TEXT, asset TEXT, period TEXT,
+  "limit" TEXT, at INTEGER);
+CREATE INDEX budgets_parent ON budgets (parent);
+CREATE TABLE keys (
+  id TEXT PRIMARY KEY, member TEXT, role TEXT, budget TEXT, name TEXT, models TEXT,
+  max_rate TEXT, per_minute INTEGER, expires INTEGER, at INTEGER, revoked INTEGER);
+CREATE TABLE assets (id TEXT PRIMARY KEY, issuer TEXT, name TEXT, at INTEGER);
+CREATE TABLE titles (
+  id TEXT PRIMARY KEY, owner TEXT, kind TEXT, name TEXT, waterfall TEXT, evidence TEXT,
+  licence TEXT, at INTEGER);
+CREATE TABLE offers (  -- every version; `until` ends it, `withdrawn` says that none followed
+  number INTEGER PRIMARY KEY, at INTEGER, offer TEXT, provider TEXT, title TEXT, model TEXT,
+  asset TEXT, country TEXT, operator TEXT, parent TEXT, parent_country TEXT, terms TEXT,
+  until INTEGER, withdrawn INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX offers_offer ON offers (offer);
+CREATE TABLE parameters (
+  number INTEGER, name TEXT, at INTEGER, value INTEGER, effective INTEGER, kind TEXT,
+  PRIMARY KEY (number, name)) WITHOUT ROWID;
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that writes, to tables of this version; others are dropped and made anew.
+
+    Lost power may lose the last folds, never the file's consistency: the journal has them.
+    """
+    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA cache_size = -32768")
+    db.execute("PRAGMA wal_autocheckpoint = 8192")
+    if _version(db) != VERSION:
+        reset(db, only_if_old=True)
+    db.create_function("plus", 2, plus, deterministic=True)
+    return db
+
+
+def reset(db: sqlite3.Connection, *, only_if_old: bool = False) -> None:
+    """Drop every table and make them empty, in one transaction."""
+    db.execute("BEGIN IMMEDIATE")
+    if not only_if_old or _version(db) != VERSION:
+        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+            db.execute(f'DROP TABLE "{name}"')
+        for statement in TABLES.split(";\n"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {VERSION}")
+    db.execute("COMMIT")
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, for use by one thread at a time."""
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=10
+    )
+    db.execute("PRAGMA query_only = ON")
+    return db
+
+
+def plus(one: int | str, other: int | str) -> int | str:
+    """Exact sum; text stays text, and an integer becomes text where 64 bits end."""
+    total = int(one) + int(other)
+    return str(total) if isinstance(one, str) else fit(total)
+
+
+def fit(value: int) -> int | str:
+    """An integer as SQLite can hold it without loss."""
+    return value if -(1 << 63) <= value < 1 << 63 else str(value)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])

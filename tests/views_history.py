@@ -1,0 +1,171 @@
+"""A random market's history as a journal file, for the tests of the read models."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from allmende.adapters.sqlite_journal import SqliteJournal
+from allmende.core import commands as c
+from allmende.core import events as e
+from allmende.core import machine
+from allmende.core.nouns import Key, Member, Offer, Share, Title
+from allmende.core.refusals import Refused
+from allmende.core.state import State
+from allmende.core.units import CREDIT, SECOND, EnergyRate, Instant, Tariff, Units, Zone
+from allmende.wire.journal import GENESIS, Frame, frame
+
+START: Instant = 1_790_000_000 * SECOND
+MODELS = ("small", "large")
+RICH = 10**30
+
+
+def founding() -> list[c.Command]:
+    """Two organisations, three keys on a tree of budgets, two hosts; prices up to 10**15."""
+    people = (("a", "organisation", ""), ("b", "organisation", ""), ("a1", "person", "a"))
+    hosts = (("host", "provider", ""), ("other", "provider", ""), ("author", "person", ""))
+    return [
+        c.Found(at=START, market="m", name="M", mode="lab", operator="op", public_key="00" * 32),
+        *(c.AddMember(at=START, member=Member(i, f"={i}", k, h)) for i, k, h in people + hosts),
+        c.RegisterAsset(at=START, id="gold", issuer="b", name="Gold"),
+        c.Deposit(at=START, member="a", amount=RICH, reference="1"),
+        c.Mint(at=START, member="b", asset="gold", amount=RICH),
+        c.AddBudget(at=START, id="top", name="Top", owner="a", period="month"),
+        c.AddBudget(at=START, id="low", name="=Low", parent="top", limit=RICH // 2),
+        c.AddBudget(at=START, id="gold", name="Gold", owner="b", asset="gold"),
+        c.IssueKey(at=START, key=Key("k1", "1" * 64, "a", "spend", "top")),
+        c.IssueKey(at=START, key=Key("k2", "2" * 64, "a1", "spend", "low", max_rate=10**15)),
+        c.IssueKey(at=START, key=Key("k3", "3" * 64, "b", "spend", "gold", models=MODELS)),
+        c.RegisterTitle(
+            at=START,
+            title=Title("t", "author", "model", "T", (Share("author", "author", 123_457),)),
+        ),
+        *(offer(random.Random(7), i) for i in range(4)),
+    ]
+
+
+def offer(luck: random.Random, index: int, at: Instant = START) -> c.PostOffer:
+    rate = luck.choice((0, 150_000, 10**15))
+    return c.PostOffer(
+        at=at,
+        offer=Offer(
+            f"o{index}",
+            ("host", "other")[index % 2],
+            "t",
+            MODELS[index % 2],
+            ("credit", "gold")[index // 2],
+            Tariff(rate, None, rate * 4 if rate < 10**15 else rate),
+            Zone(luck.choice(("DEU", "FRA")), "Op"),
+            "http://10.0.0.7:1/v1",
+            sealed_secret="sealed",
+            energy=EnergyRate((10, 20), (100, 300), (300, 400), "guess"),
+        ),
+    )
+
+
+class Market:
+    """Takes random steps; every fact is in `events`."""
+
+    def __init__(self, seed: int) -> None:
+        self.luck = random.Random(seed)
+        self.state = State()
+        self.events: list[e.Event] = []
+        self.at = START
+        self._ids = 0
+        for command in founding():
+            self.submit(command)
+
+    def submit(self, command: c.Command) -> None:
+        try:
+            found = machine.decide(self.state, command)
+        except Refused:
+            return
+        for event in found:
+            machine.apply(self.state, event)
+        self.events += found
+
+    def run(self, steps: int) -> Market:
+        for _ in range(steps):
+            self.at += self.luck.choice((0, 1, SECOND, 700 * SECOND, 9_000 * SECOND))
+            self.submit(self._step())
+        return self
+
+    def _step(self) -> c.Command:
+        luck, at, state = self.luck, self.at, self.state
+        kind = luck.random()
+        if kind < 0.42:
+            self._ids += 1
+            key = luck.choice("123") * 64
+            return c.Reserve(
+                at=at,
+                id=f"r{self._ids}",
+                key=key,
+                endpoint="chat/completions",
+                model=luck.choice(MODELS),
+                input_bound=luck.choice((10, 100_000)),
+                output_bound=luck.choice((5, 4_000)),
+            )
+        if kind < 0.8 and state.holds:
+            return self._end(luck.choice(list(state.holds)))
+        if kind < 0.9 and state.provisional:
+            chosen = luck.sample(list(state.provisional), min(3, len(state.provisional)))
+            return c.Recount(at=at, counts=tuple((id_, self._counted()) for id_ in chosen))
+        return self._rare()
+
+    def _end(self, hold: str) -> c.Command:
+        luck, at = self.luck, self.at
+        if luck.random() < 0.1:
+            return c.Void(at=at, hold=hold, cause="died", fault=True)
+        units = Units(input=luck.randrange(100_000), output=luck.randrange(4_000), cached=7)
+        return c.Capture(
+            at=at,
+            hold=hold,
+            estimate=units,
+            reported=units if luck.random() < 0.8 else None,
+            outcome=luck.choice(("complete", "complete", "client_left")),
+            pending=luck.random() < 0.6,
+        )
+
+    def _counted(self) -> Units | None:
+        if self.luck.random() < 0.3:
+            return None
+        return Units(input=self.luck.randrange(100_000), output=self.luck.randrange(4_000))
+
+    def _rare(self) -> c.Command:
+        luck, at = self.luck, self.at
+        index = luck.randrange(4)
+        return luck.choice(
+            (
+                c.Tick(at=at),
+                c.Tick(at=at),
+                c.CloseBatch(at=at),
+                c.Transfer(at=at, source="a", target="b", asset="credit", amount=CREDIT),
+                c.Deposit(at=at, member="b", amount=at, reference=str(at)),
+                offer(luck, index, at),
+                c.WithdrawOffer(at=at, id=f"o{index}"),
+                c.SetBudget(at=at, id="low", limit=luck.randrange(RICH)),
+                c.SetParameter(at=at, name="levy_ppm", value=luck.randrange(100_000)),
+                c.SetParameter(
+                    at=at, name="operator_fee_ppm", value=index, effective=at + 60 * SECOND
+                ),
+            )
+        )
+
+
+def frames(events: Sequence[e.Event], seed: int = 0) -> Iterator[Frame]:
+    """The same events in groups of 1 to 20."""
+    luck, done, prev = random.Random(seed), 0, GENESIS
+    while done < len(events):
+        group = events[done : done + luck.randrange(1, 21)]
+        found = frame(done + 1, group, prev)
+        done, prev = done + len(group), found.head
+        yield found
+
+
+def write(path: Path, found: Iterator[Frame]) -> SqliteJournal:
+    """A journal file of these frames."""
+    journal = SqliteJournal(path)
+    for each in found:
+        journal.append(each)
+    return journal
