@@ -17,6 +17,7 @@ from allmende.core.units import DAY, Amount, Instant, credits
 
 FOREVER: Instant = 1 << 62
 DEPTH_MAX = 32
+_SPAN = {"total": "in all", "month": "a month", "term": "a term"}
 
 
 def find_budget(state: State, id_: str) -> Budget:
@@ -48,8 +49,8 @@ def require_room(state: State, budget: str, amount: Amount, at: Instant) -> None
         if missing > 0:
             raise Refused(
                 Why.BUDGET_SPENT,
-                f"Budget {node.name!r} ({node.id}) allows {credits(node.limit)} {node.asset} per "
-                f"{node.period}; {credits(missing)} are missing for the {credits(amount)} "
+                f"Budget {node.name!r} ({node.id}) allows {credits(node.limit)} {node.asset} "
+                f"{_SPAN[node.period]}; {credits(missing)} are missing for the {credits(amount)} "
                 "that this request may cost at worst.",
                 missing=missing,
                 budget=node.id,

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from allmende.lab import proof, scenes
+from allmende.lab.model_server import ModelServer
 from allmende.lab.served import Served
-from allmende.lab.stage import Stage
+from allmende.lab.stage import CHAT, Stage
 from allmende.lab.telling import Teller
 
 OPTIONS = ("--no-starter", "--allow-private", "--name", "Demo commons", "--country", "DEU")
@@ -28,8 +29,8 @@ def main(echo: Callable[[str], None]) -> int:
     tell = Teller(echo, colour=sys.stdout.isatty())
     with tempfile.TemporaryDirectory(prefix="allmende-demo-") as folder:
         data = Path(folder) / "data"
-        with Served(data, *OPTIONS) as market:
-            stage = Stage(market, tell)
+        with ModelServer(CHAT) as model, Served(data, *OPTIONS) as market:
+            stage = Stage(market, model, tell)
             scenes.play(stage)
         proof.receipts(data, stage.files, tell)
         proof.books(data, stage.digest, tell)

