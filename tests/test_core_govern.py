@@ -135,6 +135,15 @@ def test_idempotency_keys_are_forgotten_after_their_window():
     assert world.do(c.SetParameter(name="levy_ppm", value=6, idem="k"))
 
 
+def test_a_young_idempotency_key_outlives_an_old_one():
+    world = World()
+    world.do(c.SetParameter(name="levy_ppm", value=5, idem="old"))
+    world.now += 86_400 * SECOND
+    world.do(c.SetParameter(name="levy_ppm", value=6, idem="young"))
+    world.wait(1)
+    assert list(world.state.served) == ["system/young"]
+
+
 def test_check_sees_a_parameter_out_of_bounds():
     world = World()
     world.state.parameters["levy_ppm"] = -1

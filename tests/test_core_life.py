@@ -191,9 +191,15 @@ class Life(RuleBasedStateMachine):
             c.AddBudget(id=f"made-{number}", name="x", parent=parent, limit=limit, period=period)
         )
 
-    @rule(budget=budget_names, limit=st.one_of(st.none(), st.integers(0, 10**10), st.just(10**9)))
-    def set_budget(self, budget, limit) -> None:
-        self.try_(c.SetBudget(id=budget, limit=limit))
+    @rule(budget=budget_names, requests=st.one_of(st.none(), st.integers(-1, 3)))
+    def set_budget(self, budget, requests) -> None:
+        """None: no limit; else room for so many usual requests more, or fewer than there were."""
+        node = self.world.state.budgets.get(budget)
+        if node is None or requests is None:
+            self.try_(c.SetBudget(id=budget, limit=None))
+        else:
+            limit = node.spent + node.held + requests * 202_400_000
+            self.try_(c.SetBudget(id=budget, limit=max(0, limit)))
 
     # Keys and offers ------------------------------------------------------------------
 
