@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -81,6 +82,18 @@ def test_sixteen_at_a_time_open_sixteen_connections() -> None:
         assert (len(provider.seen), provider.connections) == (80, 16)
 
     against(Act(first_s=0.01), test)
+
+
+def test_small_writes_are_not_held_back() -> None:
+    async def test(provider: FakeProvider, upstream: HttpUpstream) -> None:
+        await fetch(upstream, call(provider))
+        (origin,) = upstream._origins.values()
+        transport = origin.idle[0]._transport
+        assert transport is not None
+        sock = transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    against(Act(), test)
 
 
 def test_events_arrive_one_by_one_and_end_the_connection() -> None:
