@@ -61,9 +61,8 @@ def _read_metadata(path: str) -> gguf.Metadata:
     with (
         open(path, "rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages,
-        memoryview(pages) as view,
     ):
-        return gguf.read(view)
+        return gguf.read(pages)
 
 
 def serve(frames: BinaryIO, out: BinaryIO) -> None:

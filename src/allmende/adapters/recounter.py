@@ -43,11 +43,16 @@ class ProcessRecounter:
 
     def __init__(self, timeout_s: float = 60.0) -> None:
         self._timeout_s = timeout_s
+        self._known: set[str] = set()
         self._turn = asyncio.Lock()
         self._worker: Process | None = None
 
     def knows(self, vocabulary: str) -> bool:
-        return known(vocabulary)
+        if vocabulary not in self._known:  # asked per request; the disk is asked once
+            if not known(vocabulary):
+                return False
+            self._known.add(vocabulary)
+        return True
 
     async def count(self, jobs: Sequence[Job]) -> Counts:
         """(receipt, units or None) for each job, in order. Batches are counted in turn."""
@@ -93,7 +98,9 @@ class ProcessRecounter:
             return
         if worker.returncode is None:
             worker.kill()
-        await worker.communicate()  # closes the pipes and takes the exit code
+        if worker.stdin is not None:
+            worker.stdin.close()
+        await worker.communicate()  # reads what is left, and takes the exit code
 
 
 class InlineRecounter:

@@ -17,8 +17,8 @@ from msgspec import Struct
 from allmende.wire import sse
 from allmende.wire.ask import Endpoint
 
-Key: TypeAlias = tuple[Any, str]
-"""(which choice or item, which kind of text)."""
+Key: TypeAlias = tuple[int, str]
+"""(which choice, which of its texts); a response has the one choice 0."""
 _KINDS = ("content", "refusal", "text")
 _DECODE = msgspec.json.Decoder().decode
 
@@ -27,13 +27,15 @@ class Said(Struct):
     """What has been said so far. `pieces` counts text-bearing deltas, a token or more each."""
 
     texts: dict[Key, list[str]] = {}
-    finish: dict[Any, str] = {}
+    finish: dict[int, str] = {}
     """How each choice ended, where the provider said so."""
     pieces: int = 0
     size: int = 0
     """Bytes of text."""
     calls: int = 0
     """Tool calls begun. The mark-up that the model wrote around them is not visible."""
+    found: bool = False
+    """Something of the endpoint's own form was there, be it empty."""
     error: str = ""
 
     def text(self, key: Key) -> str:
@@ -89,6 +91,7 @@ def take(endpoint: Endpoint, value: Any, said: Said) -> None:
     elif isinstance(choices := value.get("choices"), list):
         for choice in choices:
             if isinstance(choice, dict):
+                said.found = True
                 _take_choice(choice, said)
 
 
@@ -117,7 +120,7 @@ def _take_choice(choice: dict[str, Any], said: Said) -> None:
     _take_call(index, 0, words.get("function_call"), said)
 
 
-def _take_call(index: Any, number: object, function: Any, said: Said) -> None:
+def _take_call(index: int, number: object, function: Any, said: Said) -> None:
     if isinstance(function, dict):
         if function.get("name"):
             said.calls += 1
@@ -128,15 +131,16 @@ def _take_call(index: Any, number: object, function: Any, said: Said) -> None:
 
 def _take_response(value: dict[str, Any], said: Said) -> None:
     kind = value.get("type")
+    said.found = said.found or isinstance(value.get("output") or kind, list | str)
     if not isinstance(kind, str):
         _take_whole(value, said)
     elif kind.endswith(".delta"):
-        said.add((_item(value), kind), value.get("delta"))
+        said.add((0, f"{_item(value)} {kind}"), value.get("delta"))
     elif kind == "response.output_item.added":
         item = value.get("item")
         if isinstance(item, dict) and item.get("type") in ("function_call", "custom_tool_call"):
             said.calls += 1
-            said.add((_item(value), "name"), item.get("name"))
+            said.add((0, f"{_item(value)} name"), item.get("name"))
     elif kind in ("response.completed", "response.incomplete", "response.failed"):
         _finish(value.get("response"), said)
 
@@ -150,12 +154,12 @@ def _take_whole(value: dict[str, Any], said: Said) -> None:
     output = value.get("output")
     for number, item in enumerate(output if isinstance(output, list) else ()):
         if isinstance(item, dict):
-            said.add((number, "content"), item.get("content"))
-            said.add((number, "summary"), item.get("summary"))
+            said.add((0, f"{number} content"), item.get("content"))
+            said.add((0, f"{number} summary"), item.get("summary"))
             if item.get("type") in ("function_call", "custom_tool_call"):
                 said.calls += 1
-                said.add((number, "call"), item.get("name"))
-                said.add((number, "call"), item.get("arguments") or item.get("input"))
+                said.add((0, f"{number} call"), item.get("name"))
+                said.add((0, f"{number} call"), item.get("arguments") or item.get("input"))
 
 
 def _finish(response: Any, said: Said) -> None:

@@ -21,9 +21,9 @@ from allmende.wire import answer
 from allmende.wire.ask import Endpoint
 from allmende.wire.vocabulary import Vocabulary
 
-BAND_LEAST = 3
+BAND_LEAST = 2
 """Tokens by which a text tokenized again may differ from what was generated."""
-BAND_PERCENT = 25
+BAND_PERCENT = 5
 """The same as a share of the limit, for long answers."""
 
 
@@ -45,31 +45,26 @@ def count(
         return None
     if endpoint is Endpoint.EMBEDDINGS:
         return Units(embedding=prompt)
-    asked = answer.read_json(request)
     said = answer.read(endpoint, stream, response)
-    if said.calls or not response or not _all_shown(asked):
+    if said.calls or not said.found or not _all_shown(answer.read_json(request)):
         return None
     return Units(input=prompt, output=_output(vocabulary, said, limit))
 
 
-def _all_shown(asked: Any) -> bool:
+def _all_shown(asked: dict[str, Any]) -> bool:
     """False where more is generated than is sent (best_of), or more sent than generated."""
-    hidden = (asked.get("best_of") or 1) > (asked.get("n") or 1)
-    return not hidden and not asked.get("echo")
+    made, shown = asked.get("best_of"), asked.get("n")
+    return made in (None, 1, shown) and not asked.get("echo")
 
 
 def _output(vocabulary: Vocabulary, said: answer.Said, limit: int) -> int:
-    written: dict[Any, int] = {}
+    written = dict.fromkeys(said.finish, 0)  # an answer may be its end mark alone
     for key in said.texts:
         written[key[0]] = written.get(key[0], 0) + vocabulary.tokens(said.text(key))
-    single = said.finish.get(0) if len(said.finish) == 1 and len(written) == 1 else None
-    for choice in said.finish:  # an answer may be its end mark alone
-        written.setdefault(choice, 0) if single is None else None
-    total = 0
-    for choice, tokens in written.items():
-        reason = said.finish.get(choice, single or "")
-        total += _choice(tokens, reason, vocabulary.end_tokens, limit)
-    return total
+    return sum(
+        _choice(tokens, said.finish.get(choice, ""), vocabulary.end_tokens, limit)
+        for choice, tokens in written.items()
+    )
 
 
 def _choice(tokens: int, reason: str, end_tokens: int, limit: int) -> int:

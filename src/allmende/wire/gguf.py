@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import struct
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
 MAX_KEYS = 1 << 16
 MAX_TENSORS = 1 << 20
 _SCALARS = dict(
@@ -28,6 +27,13 @@ _SCALARS = dict(
     )
 )
 _STRING, _ARRAY = 8, 9
+
+
+class Pages(Protocol):
+    """Bytes, or a mapped file; slices are copies, so that nothing holds on to a mapping."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> bytes: ...
 
 
 class Metadata(Struct, frozen=True):
@@ -74,18 +80,19 @@ class Metadata(Struct, frozen=True):
         return self.number(f"{self.architecture}.context_length")
 
 
-def read(data: Buffer) -> Metadata:
+def read(data: Pages) -> Metadata:
     """The metadata of a GGUF file (or its beginning). Raises ValueError if it is none."""
-    return _Reader(memoryview(data)).metadata()
+    return _Reader(data).metadata()
 
 
 class _Reader:
-    def __init__(self, view: memoryview) -> None:
-        self.view = view
+    def __init__(self, data: Pages) -> None:
+        self.data = data
+        self.size = len(data)
         self.at = 0
 
     def metadata(self) -> Metadata:
-        if bytes(self.view[:4]) != b"GGUF":
+        if self.data[:4] != b"GGUF":
             raise ValueError("not a GGUF file: it does not begin with GGUF")
         self.at = 4
         version = self.scalar("<I")
@@ -104,11 +111,11 @@ class _Reader:
             raise ValueError(f"GGUF names {count} {what} at byte {self.at}; {most} are believed")
         return count
 
-    def take(self, size: int) -> memoryview:
-        if size > len(self.view) - self.at:
-            raise ValueError(f"GGUF ends at byte {len(self.view)}, inside what begins at {self.at}")
+    def take(self, size: int) -> bytes:
+        if size > self.size - self.at:
+            raise ValueError(f"GGUF ends at byte {self.size}, inside what begins at {self.at}")
         self.at += size
-        return self.view[self.at - size : self.at]
+        return self.data[self.at - size : self.at]
 
     def scalar(self, form: str) -> Any:
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
@@ -133,7 +140,7 @@ class _Reader:
             return [value for (value,) in struct.iter_unpack(form, raw)]
         if kind != _STRING:  # the format allows arrays of arrays; no tokenizer has any
             raise ValueError(f"GGUF has an array of type {kind} at byte {self.at}")
-        self.bounded(count, (len(self.view) - self.at) // 8, "strings")
+        self.bounded(count, (self.size - self.at) // 8, "strings")
         return [self.string() for _ in range(count)]
 
     def tensor(self) -> int:

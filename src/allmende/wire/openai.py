@@ -93,7 +93,7 @@ class Meter:
         self._said = answer.Said()
         self._tail = bytearray()
         self._withheld = b""
-        self._look_at = LEAST_EVENT * self._most if ask.stream else 1 << 62
+        self._look_at = min(LEAST_EVENT * self._most, MAX_KEPT) if ask.stream else 1 << 62
 
     # --- bytes through -------------------------------------------------------------------
 

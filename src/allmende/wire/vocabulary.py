@@ -13,6 +13,7 @@ the recount worker needs.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Protocol
 
 from allmende.wire import chat
@@ -156,9 +157,11 @@ class OpenAIVocabulary:
     end_tokens = 0
 
     def __init__(self, name: str) -> None:
-        from bpe_openai import get_encoding
+        with warnings.catch_warnings():  # it opens its data in a way that Python deprecates
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from bpe_openai import get_encoding
 
-        self._encode = get_encoding(name).encode_ordinary
+            self._encode = get_encoding(name).encode_ordinary
 
     def tokens(self, text: str) -> int:
         return len(self._encode(text))
