@@ -1,0 +1,22 @@
+"""The demo keeps its promises: each scene raises where the market does not do as it says."""
+
+from __future__ import annotations
+
+from allmende.lab import demo
+
+
+def test_the_demo_runs_to_its_end() -> None:
+    said: list[str] = []
+    assert demo.main(said.append) == 0
+    text = "\n".join(said)
+    for promised in (
+        "agrees",
+        "refused 3 by zone",
+        "402",
+        "provider cut",
+        "client left",
+        "NOT  price",
+        "every hash, signature, batch and invariant holds",
+        "replayed to the digest that the market had",
+    ):
+        assert promised in text, promised
