@@ -86,6 +86,12 @@ def test_garbage_is_not_counted(
     assert smollm.prompt(endpoint, request_body) is None
 
 
+@pytest.mark.parametrize("pre", ["gpt-2", "smollm", "qwen2", "llama-bpe"])
+def test_every_known_pre_tokenizer_builds(metadata: Metadata, pre: str) -> None:
+    words = from_gguf(changed(metadata, ggml__pre=pre))
+    assert [words.tokens(text) for text in ("", "hello world", "12345")] == [0, 2, 5]
+
+
 def test_marks_are_added_where_the_file_says_so(metadata: Metadata) -> None:
     both = from_gguf(changed(metadata, ggml__add_bos_token=True, ggml__add_eos_token=True))
     assert both.prompt(PLAIN, body(prompt="hello world")) == 4

@@ -4,7 +4,8 @@ Rule: stdin and stdout carry frames, 8 bytes of length (big-endian) and MessageP
 ends when stdin does, so it never outlives the process that started it.
 Invariant: a job that cannot be counted is None and the next one is counted; a vocabulary
 that does not load is tried once, named on stderr, and None from then on.
-Worked number: SmolLM2's vocabulary takes 0.2 s and 60 MB here, once.
+Worked number: with SmolLM2's vocabulary (ready in 0.3 s) and one of OpenAI's (0.8 s) it
+holds 190 MB; the process that started it holds 35.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ tokens (as llama.cpp reads them), text of an answer never does.
 Worked number: "hello world" is 2 tokens in o200k_base; as the one user message of a chat
 it is 3 + 1 (role) + 2 + 3 (answer's start) = 9.
 
-The tokenizers are imported where they are built, not with this module: 40 MB that only
+The tokenizers are imported where they are built, not with this module: 150 MB that only
 the recount worker needs.
 """
 
@@ -21,17 +21,12 @@ from allmende.wire.answer import read_json
 from allmende.wire.ask import Endpoint
 from allmende.wire.gguf import Metadata
 
-_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"  # ids as in
-_MODERN = (  # llama.cpp's llama-vocab.cpp; {} is how many digits stay together
+_WORDS = (  # as in llama.cpp's llama-vocab.cpp; %s is how many digits stay together
     r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+"
     r"|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_SPLITS = {
-    "gpt-2": (_GPT2,),
-    "smollm": (r"\p{N}", _GPT2),
-    "qwen2": (_MODERN % "",),
-    "llama-bpe": (_MODERN % "{1,3}",),
-}
+_DIGITS = {"qwen2": "", "llama-bpe": "{1,3}"}
+_KNOWN = ("gpt-2", "smollm", *_DIGITS)
 """Pre-tokenizers by the name in `tokenizer.ggml.pre`."""
 _WHOLE_WORDS = frozenset(("llama-bpe",))
 """Those that take a word that is a token as it is, whatever the merges say."""
@@ -53,10 +48,10 @@ class Vocabulary(Protocol):
 def from_gguf(metadata: Metadata) -> GgufVocabulary:
     """The vocabulary inside a GGUF file. ValueError for a kind that is not known here."""
     model, pre = metadata.text("tokenizer.ggml.model"), metadata.text("tokenizer.ggml.pre")
-    if model != "gpt2" or pre not in _SPLITS:
+    if model != "gpt2" or pre not in _KNOWN:
         raise ValueError(
             f"tokenizer {model!r} with pre-tokenizer {pre!r} is not known here;"
-            f" known: gpt2 with {', '.join(sorted(_SPLITS))}"
+            f" known: gpt2 with {', '.join(_KNOWN)}"
         )
     return GgufVocabulary(metadata)
 
@@ -90,8 +85,7 @@ class GgufVocabulary:
         return names[number] if number is not None and 0 <= number < len(names) else ""
 
     def tokens(self, text: str) -> int:
-        self._tokenizer.encode_special_tokens = True
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return self._encode(text, marks_are_text=True)
 
     def prompt(self, endpoint: Endpoint, request: bytes) -> int | None:
         body = read_json(request)
@@ -115,13 +109,16 @@ class GgufVocabulary:
 
     def _input(self, text: str) -> int:
         """Tokens of a text that goes into the model, with the marks that are put around it."""
-        self._tokenizer.encode_special_tokens = False
-        inside = len(self._tokenizer.encode(text, add_special_tokens=False).ids)
-        return inside + self._adds_begin + self._adds_end
+        return self._encode(text, marks_are_text=False) + self._adds_begin + self._adds_end
+
+    def _encode(self, text: str, *, marks_are_text: bool) -> int:
+        self._tokenizer.encode_special_tokens = marks_are_text
+        (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        return len(encoding)
 
 
 def _build(metadata: Metadata, names: list[str]) -> Any:
-    from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
+    from tokenizers import AddedToken, Tokenizer, models
 
     pre = metadata.text("tokenizer.ggml.pre")
     pairs = [merge.partition(" ") for merge in metadata.texts("tokenizer.ggml.merges")]
@@ -133,18 +130,27 @@ def _build(metadata: Metadata, names: list[str]) -> Any:
         ignore_merges=pre in _WHOLE_WORDS,
     )
     tokenizer = Tokenizer(bpe)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            *[pre_tokenizers.Split(Regex(split), "isolated") for split in _SPLITS[pre]],
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    tokenizer.pre_tokenizer = _pre_tokenizer(pre)
     kinds = zip(names, metadata.numbers("tokenizer.ggml.token_type"), strict=False)
     for name, kind in kinds:
         if kind in (_CONTROL, _USER_DEFINED):
             mark = AddedToken(name, special=kind == _CONTROL, normalized=False)
             tokenizer.add_special_tokens([mark])
     return tokenizer
+
+
+def _pre_tokenizer(pre: str) -> Any:
+    """How a text falls into words; the byte level's own pattern is GPT-2's."""
+    from tokenizers import Regex, pre_tokenizers
+
+    if pre in _DIGITS:
+        words = pre_tokenizers.Split(Regex(_WORDS % _DIGITS[pre]), "isolated")
+        level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        return pre_tokenizers.Sequence([words, level])
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if pre == "gpt-2":
+        return level
+    return pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), level])
 
 
 class OpenAIVocabulary:
