@@ -15,7 +15,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-from bench import gateway, machine, peers, report, results
+from bench import desk, gateway, machine, peers, report, results
 from bench.peers import NotRun, Peer
 from bench.peers.base import BENCH
 
@@ -91,8 +91,6 @@ def _gateways(ask: argparse.Namespace, command: str) -> results.GatewayResults:
 
 
 def _desk(ask: argparse.Namespace, command: str) -> results.DeskResults:
-    from bench import desk  # the only part that needs allmende itself
-
     return desk.measure(_today(), command, _commit(), ask.receipts, ask.rounds, say)
 
 

@@ -116,7 +116,7 @@ def _visit(peer: Peer, upstream: str, options: Options, say: Say) -> Visit:
     began = time.perf_counter()
     process = peer.start(options.gateway_core, port, upstream)
     try:
-        _await(lambda: _answers(peer, port, upstream, process), options.ready_s, peer.name)
+        _await_answer(peer, port, upstream, process, options.ready_s)
         visit.cold_start_s = time.perf_counter() - began
         time.sleep(options.settle_s)
         visit.rss_kb, visit.pss_kb = procs.memory_kb(process.pid)
@@ -165,21 +165,33 @@ def _cell(plan: Plan, cell: Cell, upstream: str, options: Options) -> Outcome:
     return outcome
 
 
-def _answers(peer: Peer, port: int, upstream: str, process: subprocess.Popen[bytes]) -> bool:
-    """Whether one whole chat completion comes back with 200."""
-    if process.poll() is not None:
-        raise NotRun(f"it stopped at once: {_last_words(peer.work / 'log')}")
+def _await_answer(
+    peer: Peer, port: int, upstream: str, process: subprocess.Popen[bytes], limit_s: float
+) -> None:
+    """Return at the first whole chat completion with status 200."""
+    until, last = time.monotonic() + limit_s, ""
+    while (last := _try(peer, port, upstream)) != "200":
+        if process.poll() is not None:
+            raise NotRun(f"it stopped at once: {_last_words(peer.work / 'log')}")
+        if time.monotonic() > until:
+            raise NotRun(f"it gave no answer within {limit_s:.0f} s; at last: {last}")
+        time.sleep(0.005)
+
+
+def _try(peer: Peer, port: int, upstream: str) -> str:
+    """'200', or what came instead."""
     url = urlsplit(peer.url(port))
     if not url.port:
-        return False
+        return "no address yet"
     head = {"content-type": "application/json", **peer.headers(upstream)}
     client = http.client.HTTPConnection("127.0.0.1", url.port, timeout=30)
-    with suppress(OSError, http.client.HTTPException):
+    try:
         client.request("POST", url.path, peer.body(False), head)
         answer = client.getresponse()
-        answer.read()
-        return answer.status == 200
-    return False
+        text = answer.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return repr(error)
+    return "200" if answer.status == 200 else f"{answer.status} {text[:300]}"
 
 
 def _get(address: str, path: str) -> bytes | None:
@@ -190,14 +202,6 @@ def _get(address: str, path: str) -> bytes | None:
     return None
 
 
-def _await(ready: Callable[[], bool], limit_s: float, what: str) -> None:
-    until = time.monotonic() + limit_s
-    while not ready():
-        if time.monotonic() > until:
-            raise NotRun(f"{what} was not ready within {limit_s:.0f} s")
-        time.sleep(0.005)
-
-
 def _last_words(log: Path) -> str:
     return " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])[-400:]
 
@@ -206,6 +210,7 @@ def _line(cell: Cell, outcome: Outcome) -> str:
     wrong = f"  {outcome.errors} ERRORS {outcome.first_error[:160]!r}" if outcome.errors else ""
     return (
         f"{cell.name:>6}: {outcome.per_second:9,.1f}/s  cpu {outcome.cpu_us:9,.1f} us"
+        f" (main {outcome.main_us:,.1f})"
         f"  p50 {outcome.p50_ms:8.3f}  p99 {outcome.p99_ms:8.3f} ms"
         f"  gateway {outcome.gateway_load:4.0%} others {outcome.others_load:3.0%}"
         f" load {outcome.harness_load:4.0%}{wrong}"

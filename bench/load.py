@@ -183,13 +183,13 @@ async def carry_out(plan: Plan) -> Outcome:
         await asyncio.sleep(plan.warm_s)
         run.recording, before, meter = True, run.answered, Meter(plan)
         await asyncio.sleep(plan.window_s)
-        meter.close(run.outcome)
         run.outcome.done = run.answered - before
+        meter.close(run.outcome)
         run.recording = run.sending = False
     await drain(run)
     if plan.each:
-        meter.close(run.outcome)
         run.outcome.done = run.answered
+        meter.close(run.outcome)
     await meter.rest(run.answered - before, run.outcome)
     return summed(run)
 

@@ -25,6 +25,7 @@ class Meter:
         self.plan = plan
         self.at = time.perf_counter_ns()
         self.cpu = self._cpu()
+        self.main = procs.clock_ns(plan.gateway) if plan.gateway else 0
         self.core = procs.core_busy_ns(plan.core)
         self.load_core = procs.core_busy_ns(plan.load_core)
 
@@ -32,10 +33,12 @@ class Meter:
         return procs.cpu_ns(self.plan.gateway) if self.plan.gateway else 0
 
     def close(self, outcome: Outcome) -> None:
-        """Write the window's loads."""
+        """Write the window's loads, once `outcome.done` is known."""
         wall = time.perf_counter_ns() - self.at
         cpu = self._cpu() - self.cpu
+        main = procs.clock_ns(self.plan.gateway) - self.main if self.plan.gateway else 0
         outcome.seconds = wall / 1e9
+        outcome.main_us = main / 1000 / max(1, outcome.done)
         outcome.gateway_load = cpu / wall
         busy = procs.core_busy_ns(self.plan.core) - self.core
         outcome.others_load = max(0.0, (busy - cpu) / wall)

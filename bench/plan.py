@@ -48,6 +48,8 @@ class Outcome(Struct):
     max_ms: float = 0.0
     cpu_us: float = 0.0
     """Gateway CPU per answer, from the window's start until the gateway is at rest."""
+    main_us: float = 0.0
+    """The part of it that the gateway's first process took, until the window's end."""
     gateway_load: float = 0.0
     """Share of one core that the gateway used during the window."""
     others_load: float = 0.0

@@ -40,15 +40,17 @@ def spawn(
 
 
 def stop(process: subprocess.Popen[bytes], patience_s: float = 10.0) -> None:
-    """Terminate the session, wait for all of it, and kill what is left."""
+    """Terminate the root, then what is left of its session, and kill what is left then."""
     members = tree(process.pid)
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sign)
-        except ProcessLookupError:
-            break
+    for sign, whom in (
+        (signal.SIGTERM, [process.pid]),
+        (signal.SIGTERM, members),
+        (signal.SIGKILL, members),
+    ):
+        for pid in filter(_alive, whom):
+            os.kill(pid, sign)
         until = time.monotonic() + patience_s
-        while any(map(_alive, members)) and time.monotonic() < until:
+        while any(map(_alive, whom)) and time.monotonic() < until:
             process.poll()
             time.sleep(0.02)
     process.wait()
@@ -97,11 +99,11 @@ def cpu_ns(root: int) -> int:
     for pid in tree(root):
         fields = _stat(pid)
         if fields:
-            total += _clock_ns(pid) + (int(fields[13]) + int(fields[14])) * _TICK_NS
+            total += clock_ns(pid) + (int(fields[13]) + int(fields[14])) * _TICK_NS
     return total
 
 
-def _clock_ns(pid: int) -> int:
+def clock_ns(pid: int) -> int:
     """utime + stime of /proc/<pid>/stat, to the nanosecond: the process's CPU clock."""
     try:
         return time.clock_gettime_ns((~pid << 3) | 2)

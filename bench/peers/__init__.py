@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.peers.allmende import Allmende, AllmendeRecounting
 from bench.peers.base import NotRun, Peer
 from bench.peers.litellm import LiteLLM
 from bench.peers.lm_proxy import LmProxy
@@ -15,4 +16,5 @@ __all__ = ["NotRun", "Peer", "every"]
 
 
 def every() -> list[Peer]:
-    return [Nginx(), TensorZero(), Mlflow(), Portkey(), LmProxy(), LiteLLM(), Otari()]
+    others = [Nginx(), TensorZero(), Mlflow(), Portkey(), LmProxy(), LiteLLM(), Otari()]
+    return [*others, Allmende(), AllmendeRecounting()]
