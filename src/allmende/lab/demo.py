@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from allmende.lab import proof, scenes
@@ -29,8 +30,11 @@ def main(echo: Callable[[str], None]) -> int:
     tell = Teller(echo, colour=sys.stdout.isatty())
     with tempfile.TemporaryDirectory(prefix="allmende-demo-") as folder:
         data = Path(folder) / "data"
-        with ModelServer(CHAT) as model, Served(data, *OPTIONS) as market:
-            stage = Stage(market, model, tell)
+        with (
+            ModelServer(CHAT) as model,
+            Served(data, *OPTIONS) as market,
+            closing(Stage(market, model, tell)) as stage,
+        ):
             scenes.play(stage)
         proof.receipts(data, stage.files, tell)
         proof.books(data, stage.digest, tell)

