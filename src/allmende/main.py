@@ -12,7 +12,6 @@ import asyncio
 import hashlib
 import logging
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,13 +19,12 @@ from typing import Annotated, Any
 import msgspec
 import uvloop
 from msgspec import Meta, Struct, structs
-from starlette.requests import Request
-from starlette.responses import Response
 
+from allmende.adapters.beside import Beside, cpu_rate
 from allmende.adapters.clock import SystemClock
-from allmende.adapters.energy import energy_rate, metered_rate
+from allmende.adapters.energy import energy_rate
 from allmende.adapters.guard import Guard
-from allmende.adapters.local_model import LocalModel, LocalModelFailed, packaged_gguf
+from allmende.adapters.local_model import LocalModelFailed
 from allmende.adapters.recounter import ProcessRecounter
 from allmende.adapters.secrets import new_key, open_signer, open_vault
 from allmende.adapters.server import listen, own, run
@@ -34,23 +32,22 @@ from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.adapters.upstream import HttpUpstream
 from allmende.adapters.views import Follower, SqliteViews
 from allmende.core.commands import Tick
-from allmende.core.refusals import Refused
-from allmende.core.units import EnergyRate, Tariff, Zone
+from allmende.core.units import Zone
 from allmende.desk import Desk
 from allmende.doors import app, founding
 from allmende.doors.account import Account
+from allmende.doors.browser import Doorman
 from allmende.doors.counter import Counter, Tools
 from allmende.doors.gateway import Gateway, Limits
+from allmende.doors.gather import Gather
 from allmende.doors.history import History
 from allmende.doors.live import Live
+from allmende.doors.pages import Pages
 
 PREFIX = "ALLMENDE_"
 JOURNAL, VIEWS = "journal.sqlite", "views.sqlite"
 PROVIDER = "provider"
 """What sealed secrets in offers are for."""
-CHAT = ("chat/completions", "completions", "responses")
-CONTEXT = 2_048
-"""Tokens of context of the local model, per slot."""
 DRAIN_S = 10.0
 """For which running answers may go on after the market was told to stop."""
 
@@ -162,8 +159,13 @@ class Market:
         history = History(self.desk, self._views, self._archive)
         self._live = Live(self.desk, history)
         account = Account(self.desk, counter, history, self._live)
-        self.app = app.front(self._gateway, app.rest(account.routes(), _plain))
-        self._models: list[LocalModel] = []
+        login = hashlib.sha256(self._signer.sign(b"allmende login secret")).digest()
+        doorman = Doorman(counter, login, settings.secure)
+        gather = Gather(self.desk, self._clock, history)
+        pages = Pages(counter, history, gather, self._live, doorman)
+        routes = [*account.routes(), *pages.routes()]
+        self.app = app.front(self._gateway, app.rest(routes, pages.told))
+        self._beside: Beside | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> tuple[str, str]:
@@ -211,33 +213,23 @@ class Market:
 
     async def _serve_local(self, ready: Callable[[str], None]) -> None:
         try:
-            weights = packaged_gguf()
-            digest = await asyncio.to_thread(lambda: hashlib.sha256(weights.read_bytes()))
-            await founding.register_local(self.desk, self._clock, digest.hexdigest())
+            beside = self._beside = Beside()
+            await founding.register_local(self.desk, self._clock, await beside.digest())
             await asyncio.gather(
-                self._serve_one(weights, founding.CHAT_MODEL, CHAT, Tariff(100_000, None, 400_000)),
-                self._serve_one(
-                    weights, founding.EMBED_MODEL, ("embeddings",), Tariff(embedding=20_000)
-                ),
+                self._offer(beside, founding.CHAT_MODEL, embedding=False),
+                self._offer(beside, founding.EMBED_MODEL, embedding=True),
             )
             ready("")
         except LocalModelFailed as failed:
             ready(str(failed))
 
-    async def _serve_one(
-        self, weights: Path, name: str, endpoints: tuple[str, ...], tariff: Tariff
-    ) -> None:
-        secret = secrets.token_urlsafe(24)
-        model = LocalModel(
-            weights, embedding=endpoints == ("embeddings",), alias=name, secret=secret
-        )
-        self._models.append(model)
-        await model.start()
+    async def _offer(self, beside: Beside, name: str, *, embedding: bool) -> None:
+        model = await beside.start(name, embedding=embedding)
         local = founding.LocalOffer(
-            name, model.url, self._seal(secret), endpoints, tariff, f"gguf:{weights}", CONTEXT
+            name, model.url, self._seal(model.secret), model.vocabulary, model.context, embedding
         )
         zone = Zone(self.settings.country, operator=self.settings.name)
-        await founding.post_local(self.desk, self._clock, local, zone, _cpu(zone.country))
+        await founding.post_local(self.desk, self._clock, local, zone, cpu_rate(zone.country))
 
     async def close(self) -> None:
         """End what runs, settle what was delivered, make all of it durable."""
@@ -246,7 +238,8 @@ class Market:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(model.stop() for model in self._models))
+        if self._beside is not None:
+            await self._beside.stop()
         await self._upstream.close()
         await self._recounter.close()
         await self._follower.stop()
@@ -263,17 +256,7 @@ class Market:
         return self._vault.open(sealed, PROVIDER)
 
 
-def _cpu(country: str) -> EnergyRate:
-    """What a small model costs on a machine like this, stated as the assumption that it is."""
-    rate = metered_rate((15.0, 65.0), 450.0, 169.0, country)
-    return structs.replace(rate, method="assumed: CPU of 15 to 65 W at 450 and 169 tokens/s")
-
-
 # Serving ------------------------------------------------------------------------------
-
-
-async def _plain(request: Request, refused: Refused) -> Response:
-    return Response(str(refused), refused.why.status)
 
 
 def serve(

@@ -128,11 +128,7 @@ class Account:
 
     async def events(self, request: Request) -> Response:
         last = request.headers.get("last-event-id", "")
-        after = int(last) if last.isdecimal() and len(last) < 19 else None
-        stream = await self._live.listen(self._viewer(request), after)
-        return StreamingResponse(
-            stream, media_type="text/event-stream", headers={"cache-control": "no-cache"}
-        )
+        return events(await self._live.listen(self._viewer(request), last))
 
     async def audit(self, request: Request) -> Response:
         """Checked between two commits where that is possible, so that head and state agree."""
@@ -179,6 +175,13 @@ class Account:
     def _anybody(self, request: Request) -> Viewer | None:
         """Whoever asks, where visitors without a key are welcome too."""
         return self._viewer(request) if "authorization" in request.headers else None
+
+
+def events(stream: AsyncIterator[bytes]) -> Response:
+    """A stream of server-sent events."""
+    return StreamingResponse(
+        stream, media_type="text/event-stream", headers={"cache-control": "no-cache"}
+    )
 
 
 def reply(value: Any) -> Response:

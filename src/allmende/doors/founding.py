@@ -23,6 +23,9 @@ OPERATOR = "operator"
 ORGANISATION = "my-organisation"
 LOCAL = "local"
 CHAT_MODEL, EMBED_MODEL = "smollm2-135m-instruct", "smollm2-135m-embed"
+CHAT = ("chat/completions", "completions", "responses")
+CHAT_TARIFF, EMBED_TARIFF = Tariff(100_000, None, 400_000), Tariff(embedding=20_000)
+"""0.10 and 0.40 credits per million tokens in and out; 0.02 for embeddings."""
 GIFT = 100 * CREDIT
 
 NewKey = Callable[[], tuple[str, str]]
@@ -38,15 +41,14 @@ class Charter(Struct, frozen=True):
 
 
 class LocalOffer(Struct, frozen=True):
-    """One model process beside us: where it is and what it is."""
+    """One model process beside us: where it is and what it does."""
 
     model: str
     url: str
     sealed_secret: str
-    endpoints: tuple[str, ...]
-    tariff: Tariff
     vocabulary: str
     context: int
+    embedding: bool
 
 
 async def found(desk: Desk, clock: Clock, charter: Charter, new_key: NewKey) -> str:
@@ -115,10 +117,10 @@ async def post_local(
         title=CHAT_MODEL,
         model=local.model,
         asset=next(iter(desk.state.assets)),
-        tariff=local.tariff,
+        tariff=EMBED_TARIFF if local.embedding else CHAT_TARIFF,
         zone=zone,
         url=local.url,
-        endpoints=local.endpoints,
+        endpoints=("embeddings",) if local.embedding else CHAT,
         upstream_model=local.model,
         sealed_secret=local.sealed_secret,
         allow_private=True,

@@ -10,13 +10,14 @@ integers a second and one comment every 15 seconds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import TypeAlias
 
 import msgspec
 
 from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk
-from allmende.doors.history import History
+from allmende.doors.history import History, Row
 from allmende.doors.sight import Viewer
 
 LISTENERS_MAX = 64
@@ -25,6 +26,7 @@ QUIET_LOOKS = 30
 """Looks without news after which a comment keeps proxies from closing the connection."""
 
 _ENCODE = msgspec.json.Encoder().encode
+Render: TypeAlias = Callable[[Row], bytes]
 
 
 class Live:
@@ -40,16 +42,22 @@ class Live:
         """Every stream ends within one look."""
         self._closing.set()
 
-    async def listen(self, viewer: Viewer, after: int | None = None) -> AsyncIterator[bytes]:
-        """Events from now on, or after event `after` (Last-Event-ID). Refused(CAPACITY)."""
+    async def listen(
+        self, viewer: Viewer, last_id: str = "", render: Render = _ENCODE
+    ) -> AsyncIterator[bytes]:
+        """Events from now on, or after the one a browser last saw. Refused(CAPACITY).
+
+        `render` makes one line of a receipt's row.
+        """
         if self._listeners >= LISTENERS_MAX:
             raise Refused(
                 Why.CAPACITY, f"{LISTENERS_MAX} listen already.", retry_after_us=5_000_000
             )
-        last = await self._history.last_change() if after is None else after
-        return self._stream(viewer, last)
+        known = last_id.isascii() and last_id.isdecimal() and len(last_id) < 19
+        last = int(last_id) if known else await self._history.last_change()
+        return self._stream(viewer, last, render)
 
-    async def _stream(self, viewer: Viewer, last: int) -> AsyncIterator[bytes]:
+    async def _stream(self, viewer: Viewer, last: int, render: Render) -> AsyncIterator[bytes]:
         self._listeners += 1
         try:
             yield b"retry: 2000\n\n"
@@ -62,7 +70,7 @@ class Live:
                     rows = await self._history.feed(viewer, last)
                 for row in rows:
                     last = row["changed"]
-                    yield b"id: %d\nevent: receipt\ndata: %b\n\n" % (last, _ENCODE(row))
+                    yield b"id: %d\nevent: receipt\ndata: %b\n\n" % (last, render(row))
                 quiet = 0 if rows else quiet + 1
                 if quiet % QUIET_LOOKS == QUIET_LOOKS - 1:
                     yield b": quiet\n\n"

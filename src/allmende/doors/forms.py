@@ -1,0 +1,81 @@
+"""Forms: what people type into a page, as the fields of the same commands that programs send.
+
+Rule: a form's field is named as the command's, a dot reaching into what it holds; an empty
+one is left out, so that the command's own default stands.
+Invariant: nothing is decided here; a text that is no number stays a text, and the counter
+refuses it with the field's name.
+Worked number: `tariff.input=0.15&models=a, b` is {"tariff": {"input": "0.15"}, "models":
+["a", "b"]}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PAGES = {
+    "add_member": "members",
+    "deposit": "members",
+    "transfer": "members",
+    "register_asset": "members",
+    "mint": "members",
+    "add_budget": "budgets",
+    "set_budget": "budgets",
+    "issue_key": "keys",
+    "revoke_key": "keys",
+    "register_title": "offers",
+    "post_offer": "offers",
+    "withdraw_offer": "offers",
+    "close_batch": "settle",
+    "set_parameter": "govern",
+}
+"""The page that each command's form stands on, and that answers it."""
+
+NUMBERS = frozenset({"capacity", "context", "max_output", "per_minute", "value", "idle_s"})
+LISTS = frozenset({"models", "endpoints"})
+FLAGS = frozenset({"allow_private"})
+KEPT_EMPTY = {"set_budget": ("limit",)}
+"""Fields whose emptiness says something: no limit."""
+
+
+def fields(command: str, sent: Mapping[str, str]) -> dict[str, Any]:
+    """The command's fields from a form's."""
+    found: dict[str, Any] = {}
+    for name, text in sent.items():
+        if text or name in KEPT_EMPTY.get(command, ()):
+            outer, _, inner = name.partition(".")
+            value = _value(name, text)
+            if inner:
+                found.setdefault(outer, {})[inner] = value
+            else:
+                found[outer] = value
+    if command == "post_offer":
+        found.setdefault("tariff", {})
+    return found
+
+
+def _value(name: str, text: str) -> Any:
+    if not text:
+        return None
+    if name in LISTS:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if name in FLAGS:
+        return text == "on"
+    if name in NUMBERS and text.lstrip("-").isdecimal() and len(text) < 20:
+        return int(text)
+    return _shares(text) if name == "waterfall" else text
+
+
+def _shares(text: str) -> list[Any]:
+    """Lines of `role member percent` as shares: "author anna 10" is 100_000 ppm."""
+    shares: list[Any] = []
+    for line in text.splitlines():
+        words = line.split()
+        percent = words[2].rstrip("%").replace(",", ".") if len(words) == 3 else ""
+        whole, _, part = percent.partition(".")
+        if (whole + part).isdecimal() and len(part) <= 4:
+            ppm = int(whole or "0") * 10_000 + int(part.ljust(4, "0") or "0")
+            shares.append({"role": words[0], "account": words[1], "ppm": ppm})
+        elif words:
+            shares.append(line)
+    return shares

@@ -1,0 +1,259 @@
+"""Pages: the market as people see it, in the order of a token's life.
+
+Rule: a page gathers what its viewer may see and renders it on the server; its forms post
+to the very commands that programs use.
+Invariant: everything is escaped; a page works without a script, which only copies, and
+adds receipts as they happen.
+Worked number: the whole look is one style sheet and one script of some sixty lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import jinja2
+import msgspec
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from allmende.core.refusals import Refused, Why
+from allmende.doors import figures, forms, lookups, words
+from allmende.doors.account import events
+from allmende.doors.browser import LANGUAGE, Doorman, form, require_own_page
+from allmende.doors.counter import Counter
+from allmende.doors.gather import Gather, Seen
+from allmende.doors.history import History
+from allmende.doors.live import Live
+from allmende.doors.sight import Viewer
+
+ASSETS = Path(__file__).parent / "pages_assets"
+YEAR_S = 31_536_000
+STAGES = {
+    "issue": ("members", ("members",)),
+    "trade": ("offers", ("offers",)),
+    "spend": ("budgets", ("budgets", "keys", "receipts")),
+    "verify": ("verify", ("verify",)),
+    "settle": ("settle", ("settle",)),
+    "govern": ("govern", ("govern",)),
+    "observe": ("observe", ("observe",)),
+}
+"""Stage -> the page it leads to, and the pages that belong to it."""
+KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+class Page(NamedTuple):
+    """`open`: visitors without a key may see it."""
+
+    path: str
+    gather: Callable[[Seen], Awaitable[dict[str, Any]]]
+    open: bool = False
+
+
+class Asset(NamedTuple):
+    body: bytes
+    kind: str
+    version: str
+
+
+class Pages:
+    """The pages of one market."""
+
+    def __init__(
+        self, counter: Counter, history: History, gather: Gather, live: Live, doorman: Doorman
+    ) -> None:
+        self._counter = counter
+        self._history = history
+        self._live = live
+        self._doorman = doorman
+        self._words = words.load()
+        self._assets = _assets(ASSETS / "static")
+        self._templates = _templates(ASSETS / "templates")
+        self._pages = {
+            "home": Page("/", gather.home, open=True),
+            "members": Page("/members", gather.members),
+            "offers": Page("/offers", gather.offers, open=True),
+            "budgets": Page("/budgets", gather.budgets),
+            "keys": Page("/keys", gather.keys),
+            "receipts": Page("/receipts", gather.receipts),
+            "receipt": Page("/receipts/{id}", gather.receipt),
+            "verify": Page("/verify", gather.verify, open=True),
+            "settle": Page("/settle", gather.settle, open=True),
+            "govern": Page("/govern", gather.govern, open=True),
+            "observe": Page("/observe", gather.observe, open=True),
+        }
+
+    def routes(self) -> list[Route]:
+        found = [Route(page.path, self._shows(name)) for name, page in self._pages.items()]
+        return [
+            *found,
+            Route("/sign-in", self.sign_in, methods=["GET", "POST"]),
+            Route("/sign-out", self.sign_out, methods=["POST"]),
+            Route("/do/{command}", self.do, methods=["POST"]),
+            Route("/live", self.live),
+            Route("/receipts/{id}/file", self.file),
+            Route("/static/{name}", self.static),
+        ]
+
+    def _shows(self, name: str) -> Callable[[Request], Awaitable[Response]]:
+        async def show(request: Request) -> Response:
+            return await self._show(name, request)
+
+        return show
+
+    # --- reading -------------------------------------------------------------------------
+
+    async def _show(self, name: str, request: Request, **more: Any) -> Response:
+        """A page, or the way to sign in where it needs a key."""
+        page, viewer = self._pages[name], self._doorman.viewer(request)
+        if viewer is None and not page.open:
+            return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", 303)
+        seen = Seen(viewer, dict(request.query_params), request.path_params)
+        found = await page.gather(seen)
+        return self._render(name, request, viewer, **{**found, **more})
+
+    def _render(
+        self,
+        name: str,
+        request: Request,
+        viewer: Viewer | None,
+        status: int = 200,
+        **context: Any,
+    ) -> Response:
+        asked = request.query_params.get("lang", "")
+        language = self._language(request)
+        stage = next((stage for stage, (_, pages) in STAGES.items() if name in pages), "")
+        text = self._templates.get_template(f"{name}.html").render(
+            t=self._words[language],
+            languages=words.LANGUAGES,
+            page=name,
+            stage=stage or ("spend" if name == "receipt" else ""),
+            stages=STAGES,
+            viewer=viewer,
+            market=lookups.market(self._counter.state),
+            base_url=f"{request.url.scheme}://{request.url.netloc}",
+            path=request.url.path,
+            done=request.query_params.get("done", ""),
+            version={asset: found.version for asset, found in self._assets.items()},
+            **{"error": None, "values": {}, **context},
+        )
+        response = HTMLResponse(text, status, headers={"cache-control": "no-store"})
+        if asked in words.LANGUAGES:
+            response.set_cookie(LANGUAGE, asked, max_age=YEAR_S, samesite="lax")
+        return response
+
+    def _language(self, request: Request) -> str:
+        return words.choose(
+            request.query_params.get("lang", ""),
+            request.cookies.get(LANGUAGE, ""),
+            request.headers.get("accept-language", ""),
+        )
+
+    async def told(self, request: Request, refused: Refused) -> Response:
+        """A refusal as a page."""
+        viewer = self._doorman.viewer(request)
+        return self._render("refused", request, viewer, refused.why.status, error=refused)
+
+    async def live(self, request: Request) -> Response:
+        """Receipts as they happen, each as the line that the page shows."""
+        viewer = self._doorman.viewer(request)
+        if viewer is None:
+            raise Refused(Why.UNKNOWN_KEY)
+        language = self._words[self._language(request)]
+        template = self._templates.get_template("line.html")
+
+        def line(row: dict[str, Any]) -> bytes:
+            html = template.render(t=language, row=row)
+            return msgspec.json.encode({"id": row["id"], "html": html})
+
+        last = request.headers.get("last-event-id", "")
+        return events(await self._live.listen(viewer, last, line))
+
+    async def file(self, request: Request) -> Response:
+        """A receipt's proof, to keep."""
+        viewer = self._doorman.viewer(request)
+        if viewer is None:
+            return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", 303)
+        data = await self._history.receipt_file(viewer, request.path_params["id"])
+        return Response(data, media_type="application/json")
+
+    async def static(self, request: Request) -> Response:
+        asset = self._assets.get(request.path_params["name"])
+        if asset is None:
+            raise Refused(Why.NOT_FOUND)
+        kept = "public, max-age=31536000, immutable"
+        return Response(asset.body, media_type=asset.kind, headers={"cache-control": kept})
+
+    # --- doing ---------------------------------------------------------------------------
+
+    async def do(self, request: Request) -> Response:
+        """A form's command; a refusal is told on the page that the form stands on."""
+        name = request.path_params["command"]
+        page = forms.PAGES.get(name)
+        if page is None:
+            raise Refused(Why.NOT_FOUND)
+        viewer = self._doorman.viewer(request)
+        if viewer is None:
+            return RedirectResponse(f"/sign-in?next=/{page}", 303)
+        sent = await form(request)
+        try:
+            answer = await self._counter.do(name, forms.fields(name, sent), viewer)
+        except Refused as refused:
+            kept = {key: value for key, value in sent.items() if key != "secret"}
+            more = {"error": refused, "status": refused.why.status, "values": {name: kept}}
+            return await self._show(page, request, **more)
+        if "secret" in answer:
+            return self._render("secret", request, viewer, answer=answer)
+        return RedirectResponse(f"/{page}?done={name}", 303)
+
+    async def sign_in(self, request: Request) -> Response:
+        to = _inside(request.query_params.get("next", "/"))
+        if request.method == "GET":
+            return self._render("sign_in", request, self._doorman.viewer(request), to=to)
+        sent = await form(request)
+        try:
+            viewer = self._counter.viewer(sent.get("key", ""))
+        except Refused as refused:
+            return self._render("sign_in", request, None, 401, to=to, error=refused)
+        response = RedirectResponse(_inside(sent.get("next", "/")), 303)
+        self._doorman.sign_in(response, viewer)
+        return response
+
+    async def sign_out(self, request: Request) -> Response:
+        require_own_page(request)
+        response = RedirectResponse("/", 303)
+        self._doorman.sign_out(response)
+        return response
+
+
+def _inside(path: str) -> str:
+    """A path of this market, whatever was asked: nobody is sent elsewhere after signing in."""
+    plain = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    return path if plain and path.isprintable() else "/"
+
+
+def _assets(folder: Path) -> dict[str, Asset]:
+    found = {}
+    for file in sorted(folder.iterdir()):
+        body = file.read_bytes()
+        version = hashlib.sha256(body).hexdigest()[:10]
+        found[file.name] = Asset(body, KINDS[file.suffix], version)
+    return found
+
+
+def _templates(folder: Path) -> jinja2.Environment:
+    """Everything is escaped; what is missing is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"figures": figures}
+    environment.filters["zip_self"] = lambda values: [(value, value) for value in values]
+    return environment

@@ -1,0 +1,115 @@
+"""Words: what pages say, in the reader's language, and how numbers look there.
+
+Rule: one dictionary file per language, with the same keys; a key without a text is an
+error where it is used, not a gap on a page.
+Invariant: numbers are cut and grouped as text, never through a float.
+Worked number: "1234567.8901" reads 1,234,567.8901 in English and 1.234.567,8901 in German.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+FOLDER = Path(__file__).parent / "pages_assets" / "text"
+DEFAULT = "en"
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+SEPARATORS = {"en": (",", "."), "de": (".", ",")}
+"""Between groups of three digits, and before decimals."""
+DATES = {"en": "%d %b %Y, %H:%M", "de": "%d.%m.%Y, %H:%M"}
+
+
+class Words(Struct, frozen=True):
+    """One language: call it with a key."""
+
+    language: str
+    texts: dict[str, str]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of a key, with `{names}` filled in. KeyError if there is none."""
+        text = self.texts[key]
+        return text.format(**values) if values else text
+
+    def known(self, key: str, otherwise: str) -> str:
+        """The text of a key that may come from outside, such as a parameter's name."""
+        return self.texts.get(key, otherwise)
+
+    def number(self, value: object) -> str:
+        """Digits in groups of three: decimal text or an integer, never a float."""
+        text = str(value)
+        sign, text = ("−", text[1:]) if text.startswith("-") else ("", text)
+        whole, _, part = text.partition(".")
+        group, point = SEPARATORS[self.language]
+        if len(whole) > 4:
+            whole = f"{int(whole):,}".replace(",", group)
+        return f"{sign}{whole}{point}{part}" if part else f"{sign}{whole}"
+
+    def percent(self, part: int, whole: int) -> str:
+        """A share in percent with one decimal, rounded down; "–" of nothing."""
+        if not whole:
+            return "–"
+        tenths = part * 1000 // whole
+        text = f"{tenths // 10}.{tenths % 10}" if tenths % 10 else str(tenths // 10)
+        return f"{self.number(text)} %"
+
+    def when(self, text: str) -> str:
+        """An ISO instant as a date and time in UTC."""
+        return datetime.fromisoformat(text).strftime(DATES[self.language])
+
+    def span(self, low: int, high: int, millionths_of: str) -> str:
+        """A range given in millionths of a unit, with two digits: 2_808_482 J is 2.8 J."""
+        prefix, size = _prefix(high)
+        ends = [self.number(_two_digits(value, size)) for value in (low, high)]
+        shown = ends[0] if ends[0] == ends[1] else f"{ends[0]}–{ends[1]}"
+        return f"{shown} {prefix}{millionths_of}"
+
+
+def load(folder: Path = FOLDER) -> dict[str, Words]:
+    """Every language's words."""
+    return {
+        code: Words(
+            code, msgspec.json.decode((folder / f"{code}.json").read_bytes(), type=dict[str, str])
+        )
+        for code in LANGUAGES
+    }
+
+
+def choose(asked: str, kept: str, accepts: str) -> str:
+    """A language: asked for now, kept from before, or the first one the browser accepts."""
+    for code in (asked, kept, *_preferred(accepts)):
+        if code in LANGUAGES:
+            return code
+    return DEFAULT
+
+
+def _preferred(accepts: str) -> list[str]:
+    """Languages of an Accept-Language header, best first: 'de-AT,en;q=0.8' -> de, en."""
+    found = []
+    for place, part in enumerate(accepts.split(",")[:20]):
+        name, _, weight = part.strip().partition(";q=")
+        digits = (weight or "1").replace(".", "")[:4].ljust(4, "0")
+        rank = int(digits) if digits.isascii() and digits.isdecimal() else 0
+        found.append((-rank, place, name.strip().split("-")[0].lower()))
+    return [name for _, _, name in sorted(found)]
+
+
+def _prefix(millionths: int) -> tuple[str, int]:
+    """The SI prefix that leaves 1 to 999 before the point, and millionths per unit of it."""
+    for prefix, size in (("k", 10**9), ("", 10**6), ("m", 10**3)):
+        if millionths >= size:
+            return prefix, size
+    return "µ", 1
+
+
+def _two_digits(value: int, size: int) -> str:
+    """`value / size` with two significant digits, as decimal text, by integers."""
+    if value >= 10 * size or size == 1:
+        return str((value + size // 2) // size)
+    tenths = (10 * value + size // 2) // size
+    if tenths >= 10:
+        return f"{tenths // 10}.{tenths % 10}".removesuffix(".0")
+    hundredths = (100 * value + size // 2) // size
+    return f"0.{hundredths:02}".rstrip("0").removesuffix(".") or "0"
