@@ -12,8 +12,12 @@ from allmende.core import machine
 from allmende.lab import rig, simulation
 from allmende.lab.rig import Rig
 
-FAILED: dict[str, int] = {}
-"""What was wrong -> the seed that showed it. No seed has failed on the code as it stands."""
+FAILED = {
+    "a correction took payees below zero": 30,
+    "a tick lost the receipts it made final when it also closed the batch": 31,
+    "the audit believed a desk that had lost its power": 87,
+}
+"""What was wrong -> a seed that showed it."""
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -76,6 +80,6 @@ def test_the_auditor_finds_a_disk_that_was_changed():
     frame = spoiled.disk.frames[0]
     body = frame.body.replace(b"lab", b"bal")
     spoiled.disk.frames[0] = structs.replace(frame, body=body)
-    auditor = rig.Auditor(spoiled.disk, spoiled.signer.public)
+    auditor = rig.Auditor(spoiled.disk)
     with pytest.raises(rig.journal.Broken, match="its hash differs"):
         auditor.read()

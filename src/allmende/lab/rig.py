@@ -34,12 +34,11 @@ _ENCODE = msgspec.json.Encoder().encode
 class Auditor:
     """Folds the frames on a disk, and believes nothing."""
 
-    def __init__(self, disk: Disk, public: bytes) -> None:
+    def __init__(self, disk: Disk) -> None:
         self.state = State()
         self.events: list[e.Event] = []
         self.lines: set[bytes] = set()
         self._disk = disk
-        self._public = public
         self._frames = 0
         self._head = journal.GENESIS
 
@@ -48,7 +47,7 @@ class Auditor:
         new = self._disk.frames[self._frames :]
         for frame in journal.follow(new, len(self.events) + 1, self._head):
             if frame.leaves:
-                assert journal.genuine(self._public, frame.head, frame.signature), "signature"
+                assert self._signed(frame), "signature"
             for event in journal.events(frame.body):
                 assert balanced(event), f"postings of {event}"
                 machine.apply(self.state, event)
@@ -57,6 +56,11 @@ class Auditor:
             self.lines.update(frame.body.splitlines())
             self._head = frame.head
         self._frames += len(new)
+
+    def _signed(self, frame: journal.Frame) -> bool:
+        market = self.state.market
+        public = bytes.fromhex(market.public_key) if market else b""
+        return journal.genuine(public, frame.head, frame.signature)
 
     def replay(self) -> str:
         """The digest of a fold of the whole disk from its first byte."""
@@ -73,7 +77,7 @@ class Rig:
         self.clock = VirtualClock(START)
         self.disk = Disk()
         self.signer = KnownSigner()
-        self.auditor = Auditor(self.disk, self.signer.public)
+        self.auditor = Auditor(self.disk)
         self.down = True
         self.refused: Counter[str] = Counter()
         self.starts = 0
@@ -145,9 +149,8 @@ class Rig:
 
     async def finish(self) -> str:
         """Start once more, audit all of history: the digest that live, fold and replay share."""
-        if self.down:
-            await self.start()
-        self.journal.fuse = Fuse()
+        await self.cut()
+        await self.start()
         await self.ask(c.CloseBatch(at=self.clock.now()))
         self.audit()
         model.agree(self.state, self.auditor.events)
