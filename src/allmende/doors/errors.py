@@ -125,13 +125,16 @@ def event(message: str, code: str, *, named: bool = False, **facts: Any) -> byte
 def _object(
     message: str, kind: str, code: str, param: str | None, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    plain = {name: _bounded(outward(value, name)) for name, value in facts.items()}
+    plain = {name: _plain(value, name) for name, value in facts.items()}
     message = message[:MESSAGE_MAX]
     return {**plain, "message": message, "type": kind, "param": param, "code": code}
 
 
-def _bounded(value: Any) -> Any:
-    return value[:FACT_MAX] if isinstance(value, str) else value
+def _plain(value: Any, name: str) -> Any:
+    """Money as text, text cut short; `conditions` are counts by name, and stay as they are."""
+    if isinstance(value, dict):
+        return value
+    return value[:FACT_MAX] if isinstance(value, str) else outward(value, name)
 
 
 def _retry_after(wait_us: int) -> Headers:

@@ -70,6 +70,7 @@ class Recounts:
             _, unfinished = await asyncio.wait([self._worker], timeout=within_s)
             for worker in unfinished:
                 worker.cancel()
+                await asyncio.wait([worker])
         self._record([(job.receipt, None) for job in self._waiting])
         self._waiting.clear()
 

@@ -52,7 +52,7 @@ class Relay:
 
     async def run(self) -> None:
         """Answer the caller. Raises UpstreamFailed, Objection while it has had no byte."""
-        cause, fault = "cancelled", False
+        cause, fault = "fault", False
         try:
             if self._visit.gone:
                 cause = "client_left"
@@ -69,8 +69,8 @@ class Relay:
                 raise
             cause = "client_left"
         except asyncio.CancelledError:
+            cause = "client_left" if self._visit.gone else "cancelled"
             self._visit.settle_interruption()
-            cause = "client_left"
         finally:
             self._finish(cause, fault)
 
