@@ -49,7 +49,7 @@ NOUN = {
 OURS = frozenset({"by", "at", "idem"})
 SET_BY_DOOR = {"issue_key": frozenset({"hash"}), "post_offer": frozenset({"sealed_secret"})}
 """Fields of the noun that come from `given` alone: what is secret is made or sealed here."""
-MADE_UP = {"Key": {"id"}, "Offer": {"asset"}}
+MADE_UP = {"Key": {"id", "role"}, "Offer": {"asset"}}
 """Fields that the door fills in where a caller leaves them out."""
 ONLY_DOOR = {
     "secret": {"type": "string", "description": "The provider's own key; sealed at once."},

@@ -93,7 +93,11 @@ class Counter:
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         secret, hash_ = self._tools.new_key()
         id_ = fields.get("id") or f"key-{hash_[:10]}"
-        return {**fields, "id": id_}, {"hash": hash_}, {"id": id_, "secret": secret}
+        return (
+            {"role": "spend", **fields, "id": id_},
+            {"hash": hash_},
+            {"id": id_, "secret": secret},
+        )
 
     async def _sealed(
         self, fields: Mapping[str, Any], viewer: Viewer

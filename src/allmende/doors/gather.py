@@ -23,7 +23,7 @@ from allmende.doors.plain import iso, outward
 from allmende.doors.sight import Viewer
 from allmende.ports import Clock
 
-LATEST = 8
+LATEST = 6
 PAGE = 40
 PICTURED = 1_000
 """Tokens whose energy an offer shows."""
@@ -54,7 +54,7 @@ class Gather:
         await self._history.fresh()
         found = {
             "offers": self._offers(seen.viewer),
-            "totals": (await self._history.totals(None))["provider"],
+            "so_far": _so_far((await self._history.totals(None))["provider"]),
             "balances": [],
             "budgets": [],
             "receipts": [],
@@ -167,3 +167,13 @@ class Gather:
     async def observe(self, seen: Seen) -> dict[str, Any]:
         await self._history.fresh()
         return {"totals": await self._history.totals(seen.viewer)}
+
+
+def _so_far(totals: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the market has delivered: answers, tokens of all kinds, microjoules."""
+    counts = ("input", "cached", "output", "embedding")
+    return {
+        "receipts": sum(row["receipts"] for row in totals),
+        "tokens": sum(row[meter] for row in totals for meter in counts),
+        "uj": (sum(row["uj_low"] for row in totals), sum(row["uj_high"] for row in totals)),
+    }

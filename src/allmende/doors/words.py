@@ -20,6 +20,7 @@ LANGUAGES = {"en": "English", "de": "Deutsch"}
 SEPARATORS = {"en": (",", "."), "de": (".", ",")}
 """Between groups of three digits, and before decimals."""
 DATES = {"en": "%d %b %Y, %H:%M", "de": "%d.%m.%Y, %H:%M"}
+SHORT = {"en": "%d %b, %H:%M", "de": "%d.%m., %H:%M"}
 
 
 class Words(Struct, frozen=True):
@@ -55,9 +56,9 @@ class Words(Struct, frozen=True):
         text = f"{tenths // 10}.{tenths % 10}" if tenths % 10 else str(tenths // 10)
         return f"{self.number(text)} %"
 
-    def when(self, text: str) -> str:
-        """An ISO instant as a date and time in UTC."""
-        return datetime.fromisoformat(text).strftime(DATES[self.language])
+    def when(self, text: str, short: bool = False) -> str:
+        """An ISO instant as a date and time in UTC; `short` leaves out the year."""
+        return datetime.fromisoformat(text).strftime((SHORT if short else DATES)[self.language])
 
     def span(self, low: int, high: int, millionths_of: str) -> str:
         """A range given in millionths of a unit, with two digits: 2_808_482 J is 2.8 J."""

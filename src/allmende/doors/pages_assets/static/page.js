@@ -1,4 +1,4 @@
-// Two conveniences; every page works without them.
+// Three conveniences; every page works without them.
 "use strict";
 
 // Buttons that copy, and buttons that ask first.
@@ -35,3 +35,7 @@ if (list) {
   });
   addEventListener("pagehide", () => source.close());
 }
+
+// On a narrow screen the current stage is scrolled to where it can be seen.
+const stage = document.querySelector(".life [aria-current]");
+if (stage) stage.scrollIntoView({ inline: "center", block: "nearest", behavior: "instant" });
