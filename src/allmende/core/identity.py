@@ -122,7 +122,8 @@ def require_rate(state: State, key: Key, at: Instant) -> None:
     """Refuse what comes faster than the key's requests per minute (GCRA, one integer)."""
     if key.per_minute is None:
         return
-    early = state.arrivals.get(key.id, 0) + _interval(key.per_minute) - at - MINUTE
+    burst = _interval(key.per_minute) * (key.per_minute - 1)
+    early = state.arrivals.get(key.id, 0) - at - burst
     if early > 0:
         raise Refused(
             Why.RATE, f"It may ask {key.per_minute} times a minute.", retry_after_us=early
