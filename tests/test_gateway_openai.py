@@ -113,7 +113,7 @@ def test_a_provider_that_dies_raises_in_the_middle_of_the_stream(
 ) -> None:
     async def work() -> None:
         async with serve(tmp_path, Act(events=10, fault="mid")) as market, client(market) as ai:
-            got = 0
+            got: list[Any] = []
             stream: Any
             if endpoint == "chat":
                 create: Any = ai.chat.completions.create
@@ -121,12 +121,16 @@ def test_a_provider_that_dies_raises_in_the_middle_of_the_stream(
             else:
                 stream = await ai.responses.create(model="fake", input="x", stream=True)
             with pytest.raises(openai.APIError, match="broke off"):
-                async for _ in stream:
-                    got += 1
-            assert got == 5
+                await _collect(stream, got)
+            assert len(got) == 5
             assert market.receipts[0].outcome == "provider_cut"
 
     run(work())
+
+
+async def _collect(stream: Any, into: list[Any]) -> None:
+    async for event in stream:
+        into += [event]
 
 
 def test_a_policy_in_extra_body_and_default_headers(tmp_path: Path) -> None:
