@@ -41,8 +41,10 @@ def page(results: Results) -> str:
 
 def _gateways(found: GatewayResults) -> list[str]:
     run = [peer for peer in found.peers if peer.visits]
+    spoilt = _spoilt(run)
     return [
         "## Gateways",
+        *([f"**{spoilt} A quiet machine is needed; do not quote this run.**"] if spoilt else []),
         f"{found.date}, commit {found.commit}, `{found.command}`: medians of "
         f"{found.options.rounds} alternating rounds, windows of {found.options.window_s:g} s "
         f"after {found.options.warm_s:g} s. {_machine(found.machine)}",
@@ -50,6 +52,13 @@ def _gateways(found: GatewayResults) -> list[str]:
         "\n".join(_notes(found)),
         _limits(found.limits),
     ]
+
+
+def _spoilt(peers: Sequence[PeerResult]) -> str:
+    """How many loads met company on the gateway's core, if more than one in ten did."""
+    loads = [load for peer in peers for visit in peer.visits for load in visit.cells.values()]
+    met = sum(load.others_load > _DISTURBED for load in loads)
+    return f"{met} of {len(loads)} loads were disturbed." if 10 * met > len(loads) else ""
 
 
 def table(peers: Sequence[PeerResult]) -> str:
@@ -82,7 +91,8 @@ def _mid(found: Sequence[Outcome], name: str) -> float:
 
 
 def _rate(found: Sequence[Outcome]) -> str:
-    least = _mid(found, "gateway_load") < 0.9 and _mid(found, "harness_load") > _FULL
+    full = _mid(found, "gateway_load") < 0.9 and _mid(found, "harness_load") > _FULL
+    least = full and _mid(found, "others_load") <= _DISTURBED
     return ("≥ " if least else "") + number(_mid(found, "per_second"))
 
 
