@@ -153,7 +153,7 @@ class Market:
             self.desk, self._upstream, self._recounter, self._clock, self._unseal, Limits()
         )
         tools = Tools(new_key, self._seal, guard.admit, energy_rate, settings.allow_private)
-        counter = Counter(self.desk, self._clock, tools)
+        self.counter = counter = Counter(self.desk, self._clock, tools)
         self._follower = Follower(folder / JOURNAL, folder / VIEWS)
         self._views = SqliteViews(folder / VIEWS, self._follower.nudge)
         history = History(self.desk, self._views, self._archive)

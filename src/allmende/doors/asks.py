@@ -89,10 +89,29 @@ def command(
     _require_known(name, fields)
     values: dict[str, Any] = {**inward(fields), **(given or {})}
     stamp = {"by": by, "at": at, "idem": idem}
+    whole = {**({noun: values} if noun else values), **stamp}
     try:
-        return msgspec.convert({**({noun: values} if noun else values), **stamp}, kind)
+        made = msgspec.convert(whole, kind)
     except msgspec.ValidationError as error:
         raise Refused(Why.BAD_VALUE, f"{error}.") from None
+    _require_taken(whole, made)
+    return made
+
+
+def _require_taken(told: object, made: object, where: str = "") -> None:
+    """Refuse what msgspec would drop in silence: fields that a struct does not have."""
+    if isinstance(told, list | tuple) and isinstance(made, tuple):
+        for one, other in zip(told, made, strict=True):
+            _require_taken(one, other, where)
+    elif isinstance(told, dict) and isinstance(made, Struct):
+        unknown = sorted(set(told) - set(made.__struct_fields__))
+        if unknown:
+            known = ", ".join(made.__struct_fields__)
+            raise Refused(
+                Why.BAD_VALUE, f"Unknown in {where}: {', '.join(unknown)[:200]}. There are {known}."
+            )
+        for name, value in told.items():
+            _require_taken(value, getattr(made, name), name)
 
 
 def shape(name: str) -> type[Struct]:
