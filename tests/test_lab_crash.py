@@ -16,7 +16,7 @@ from allmende.lab.provider import Provider
 def test_a_market_that_is_killed_loses_nothing_that_anyone_was_told(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(crash, "LOAD_S", (0.3, 1.0))
+    monkeypatch.setattr(crash, "LOAD_S", (1.0, 2.0))
     said: list[str] = []
     assert crash.main(2, said.append, seed=5) == 0, said
     assert said[-1].startswith("No receipt lost and no hold left after 2 kills")
