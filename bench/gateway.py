@@ -45,7 +45,7 @@ CELLS = (
     Cell("16", 16),
     Cell("1", 1),
     Cell("burst", 16, stream=True),
-    Cell("paced", 128, stream=True, paced=True),
+    Cell("paced", 200, stream=True, paced=True),
 )
 
 
@@ -146,7 +146,6 @@ def _plan(peer: Peer, cell: Cell, port: int, upstream: str, root: int, options: 
         warm_s=options.warm_s,
         window_s=options.window_s,
         each=peer.paced_each if cell.paced else 0,
-        stagger_s=1.0 if cell.paced else 0.0,
         gateway=root,
         core=options.gateway_core,
         load_core=options.load_core,

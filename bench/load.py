@@ -175,10 +175,8 @@ async def carry_out(plan: Plan) -> Outcome:
     run = Run(plan)
     meter = Meter(plan)
     before = 0
-    for number in range(plan.in_flight):
+    for _ in range(plan.in_flight):
         await connect(run, plan.each or -1)
-        if number + 1 < plan.in_flight and plan.stagger_s:
-            await asyncio.sleep(plan.stagger_s / plan.in_flight)
     if not plan.each:
         await asyncio.sleep(plan.warm_s)
         run.recording, before, meter = True, run.answered, Meter(plan)

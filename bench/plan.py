@@ -22,8 +22,6 @@ class Plan(Struct, frozen=True):
     window_s: float = 5.0
     each: int = 0
     """Requests per connection; 0 means send for `warm_s` + `window_s`."""
-    stagger_s: float = 0.0
-    """Connections open evenly over this time."""
     gateway: int = 0
     """Root process whose CPU time is read at the window's edges; 0 for none."""
     core: int = -1

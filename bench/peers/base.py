@@ -33,7 +33,7 @@ class Peer:
     """What it does per request beside forwarding; printed under the table."""
     path = "/v1/chat/completions"
     model = "bench"
-    paced_each = 4
+    paced_each = 3
     """Paced streams per connection: fewer where one costs much."""
     skips: frozenset[str] = frozenset()
     """Cells that are not measured, for time's sake."""

@@ -26,7 +26,7 @@ class LmProxy(PythonPeer):
     version = "3.3.2"
     package = "lm-proxy==3.3.2"
     role = "checks one fixed key; no accounting"
-    paced_each = 2
+    paced_each = 1
 
     def command(self, port: int, upstream: str) -> Sequence[str]:
         config = self.write("lm-proxy.toml", _CONFIG.format(upstream=upstream, port=port))
