@@ -76,6 +76,8 @@ def _setup(chosen: list[Peer]) -> int:
 
 def _gateways(ask: argparse.Namespace, command: str) -> results.GatewayResults:
     options = gateway.Options(rounds=ask.rounds, window_s=ask.seconds)
+    if not {options.load_core, options.gateway_core} <= os.sched_getaffinity(0):
+        raise SystemExit("two cores are needed, 0 for the load and 1 for the gateway")
     os.sched_setaffinity(0, {options.load_core})
     say("measuring the machine's limits")
     limits = machine.limits(options.load_core, options.gateway_core)

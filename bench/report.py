@@ -199,7 +199,7 @@ def _limits(limits: Limits) -> str:
         f"gateway in Python speaks twice. Upstream and load together on their one core, with no "
         f"gateway between: {number(limits.harness_per_s)} requests/s, "
         f"{number(limits.harness_streams_per_s)} streams/s; beyond that this harness does not see. "
-        f"Paced streams send {EVENTS} events {PACE_MS} ms apart, {CELLS[-1].in_flight} streams at once."
+        f"Paced streams send {EVENTS} events {PACE_MS} ms apart, {CELLS[-1].in_flight} at once."
     )
 
 
