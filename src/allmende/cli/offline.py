@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +25,11 @@ from allmende.wire.journal import GENESIS, Broken, Frame
 
 CHECK_EVENTS = 20_000
 """The invariants are linear in the state, so they are checked this often, and at the end."""
+UNSOUND = (
+    *(Broken, AssertionError, msgspec.MsgspecError, sqlite3.Error),
+    *(LookupError, TypeError, ValueError, ArithmeticError),
+)
+"""What folding a journal can end in that others have written to."""
 
 data_option = click.option("--data", help="The data directory [ALLMENDE_DATA, data].")
 
@@ -40,8 +46,8 @@ def opened(data: str | None) -> Iterator[tuple[SqliteJournal, Path]]:
     with closing(SqliteJournal(folder / JOURNAL, readonly=True)) as found:
         try:
             yield found, folder
-        except (Broken, AssertionError, msgspec.MsgspecError) as error:
-            raise Failed(f"The journal in {folder} is not sound: {error}") from None
+        except UNSOUND as error:
+            raise Failed(f"The journal in {folder} is not sound: {error!s:.200}") from None
 
 
 class Audit:

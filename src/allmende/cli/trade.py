@@ -91,6 +91,8 @@ def offer() -> None:
 @click.option("--capacity", type=int, help="Requests at once.")
 @click.option("--context", type=int, help="Tokens of context.")
 @click.option("--max-output", type=int, help="Tokens per answer at most.")
+@click.option("--active-b", help="Billions of parameters used per token, for its energy.")
+@click.option("--total-b", help="Billions of parameters in all, if these are more.")
 @click.option("--vocabulary", default="", help="What we recount with, such as o200k.")
 @click.option("--private", is_flag=True, help="The address is in a private network.")
 @click.option("--asset", help="The credit it is paid in; the market's if not given.")
@@ -104,7 +106,10 @@ def _offer(id_: str, told: dict[str, Any]) -> dict[str, Any]:
     prices = {"input": told["input_"], "cached": told["cached"], "output": told["output"]}
     prices["embedding"] = told["embedding"]
     zone = {"country": told["country"], "parent_country": told["parent_country"]}
-    same = ("provider", "model", "upstream_model", "secret", "capacity", "context", "max_output")
+    same = (
+        *("provider", "model", "upstream_model", "secret", "capacity", "context", "max_output"),
+        *("active_b", "total_b"),
+    )
     fields = {
         "id": id_,
         "title": told["title_"],
