@@ -75,6 +75,7 @@ def _setup(chosen: list[Peer]) -> int:
 
 
 def _gateways(ask: argparse.Namespace, command: str) -> results.GatewayResults:
+    chosen = _chosen(ask.only)
     options = gateway.Options(rounds=ask.rounds, window_s=ask.seconds)
     if not {options.load_core, options.gateway_core} <= os.sched_getaffinity(0):
         raise SystemExit("two cores are needed, 0 for the load and 1 for the gateway")
@@ -88,7 +89,7 @@ def _gateways(ask: argparse.Namespace, command: str) -> results.GatewayResults:
         machine=machine.machine(),
         limits=limits,
         options=options,
-        peers=gateway.measure(_chosen(ask.only), options, say),
+        peers=gateway.measure(chosen, options, say),
     )
 
 
