@@ -19,7 +19,7 @@ import msgspec
 from allmende.adapters.views_reference import REFERENCE
 from allmende.adapters.views_rows import Rows, Standing
 from allmende.core import events as e
-from allmende.core.nouns import Posting, Receipt
+from allmende.core.nouns import Receipt
 from allmende.core.settle import canonical, leaf_hash
 from allmende.core.units import SECOND, Instant
 from allmende.wire.journal import Frame
@@ -98,16 +98,15 @@ class Fold:
         self._rows.captured(self.number, receipt.id, (self._frame, self._leaf))
         self._receipts += 1
         self._stands(self.number, receipt)
-        post, asset, hour = self._rows.post, receipt.asset, self._hour()
-        post(receipt.account, asset, hour, -receipt.price)
-        for payment in receipt.waterfall:
-            post(payment.account, asset, hour, payment.amount)
+        asset = receipt.asset
+        lines = [(payment.account, asset, payment.amount) for payment in receipt.waterfall]
+        self._rows.post(self._hour(), [(receipt.account, asset, -receipt.price), *lines])
 
     def _finalised(self, event: e.Finalised) -> None:
         row = self._rows.find(event.receipt.id)
         before = str(-event.before[0].amount) if event.before else None
         self._stands(row, event.receipt, before, event.cause)
-        self._post(event.postings)
+        self._rows.post(self._hour(), event.postings)
 
     def _stands(
         self, row: int, receipt: Receipt, before: str | None = None, cause: str | None = None
@@ -125,13 +124,8 @@ class Fold:
     def _hour(self) -> Instant:
         return self._now - self._now % HOUR
 
-    def _post(self, postings: tuple[Posting, ...]) -> None:
-        hour = self._hour()
-        for account, asset, amount in postings:
-            self._rows.post(account, asset, hour, amount)
-
     def _moved(self, event: e.Deposited | e.Minted | e.Transferred) -> None:
-        self._post(event.postings)
+        self._rows.post(self._hour(), event.postings)
         out, into = event.postings
         kind = type(event).__name__.lower()
         reference = getattr(event, "reference", "")

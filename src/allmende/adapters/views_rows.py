@@ -11,7 +11,7 @@ of `receipts` and 4 of `payments`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -21,15 +21,16 @@ from allmende.core.nouns import Receipt
 from allmende.core.settle import canonical
 from allmende.core.units import DAY, SECOND, Amount, Instant
 
+_MEASURES = (*UNITS, "price", *ENERGY)
 _FIXED = (
     *("number", "id", "at", *PARTIES, "endpoint", "operator", "outcome"),
     *("captured_frame", "captured_leaf"),
 )
 _STANDING = (
-    *("changed", *UNITS, "price", *ENERGY, "basis", "verdict", "final", "price_before"),
+    *("changed", *_MEASURES, "basis", "verdict", "final", "price_before"),
     *("cause", "batch", "batch_leaf", "frame", "frame_leaf"),
 )
-_COUNTS = ("receipts", "disagreed", "incomplete", *UNITS, "price", *ENERGY)
+_COUNTS = ("receipts", "disagreed", "incomplete", *_MEASURES)
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
@@ -56,7 +57,7 @@ INSERT INTO balances VALUES (?1, ?2, ?3, plus(COALESCE((
 
 
 _LEAVES = "INSERT OR REPLACE INTO batch_leaves VALUES (?, ?, ?)"
-_PRICE = _COUNTS.index("price")
+_PRICE = _MEASURES.index("price")
 _INTEGER = 1 << 63
 
 
@@ -101,9 +102,12 @@ class Rows:
     def stands(self, row: int, standing: Standing) -> None:
         self._standing[row] = standing
 
-    def post(self, account: str, asset: str, hour: Instant, amount: Amount) -> None:
-        key = (account, asset, hour)
-        self._moved[key] = self._moved.get(key, 0) + amount
+    def post(self, hour: Instant, postings: Iterable[tuple[str, str, Amount]]) -> None:
+        """Money that moved in this hour."""
+        moved = self._moved
+        for account, asset, amount in postings:
+            key = (account, asset, hour)
+            moved[key] = moved.get(key, 0) + amount
 
     def movement(self, row: tuple[object, ...]) -> None:
         self._movements.append(row)
@@ -123,84 +127,92 @@ class Rows:
 
     def write(self) -> None:
         self._write_receipts()
-        self._write_sums()
         db = self._db
         db.executemany(_MOVEMENT, self._movements)
         db.executemany(_BALANCE, [(*key, str(amount)) for key, amount in self._moved.items()])
         db.executemany(_LEAVES, [(*key, bytes(leaves)) for key, leaves in self._leaves.items()])
 
     def _write_receipts(self) -> None:
-        new, changed, bodies = [], [], []
+        new, changed, bodies, sums = [], [], [], Sums()
         for number, standing in self._standing.items():
-            columns = _standing(standing)
+            receipt = standing.receipt
+            parties, measures = _parties(receipt), _measures(receipt)
+            columns = _standing(standing, measures)
             place = self._captured.get(number)
             if place is None:
                 changed.append((*columns, number))
             else:
-                new.append((*_fixed(number, standing.receipt), *place, *columns))
-            bodies.append((number, standing.body or canonical(standing.receipt)))
+                new.append((*_fixed(number, receipt, parties), *place, *columns))
+            bodies.append((number, standing.body or canonical(receipt)))
+            if receipt.verdict != "pending":
+                sums.add(number, receipt, parties, measures)
         self._db.executemany(_NEW, new)
         self._db.executemany(_CHANGE, changed)
         self._db.executemany(_BODY, bodies)
-
-    def _write_sums(self) -> None:
-        """Count the receipts that will not change any more."""
-        payments: list[tuple[object, ...]] = []
-        earned: dict[tuple[str, ...], list[Amount]] = {}
-        used: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
-        for number, (_, receipt, *_) in self._standing.items():
-            if receipt.verdict == "pending":
-                continue
-            day, asset = _day(receipt.at // DAY), receipt.asset
-            for line, (role, account, amount) in enumerate(_lines(receipt)):
-                payments.append((account, number, line, role, asset, str(amount)))
-                earned.setdefault((account, role, asset, day), []).append(amount)
-            used.setdefault((day, *_parties(receipt)), []).append(_counts(receipt))
-        self._db.executemany(_PAYMENT, payments)
-        self._db.executemany(
-            _EARNING, [(*key, len(lines), str(sum(lines))) for key, lines in earned.items()]
-        )
-        self._db.executemany(_USAGE, [(*key, *_sum(counts)) for key, counts in used.items()])
+        sums.write(self._db)
 
 
-def _fixed(number: int, receipt: Receipt) -> tuple[object, ...]:
+class Sums:
+    """What receipts that will not change any more add up to."""
+
+    def __init__(self) -> None:
+        self._payments: list[tuple[object, ...]] = []
+        self._earned: dict[tuple[str, ...], list[Amount]] = {}
+        self._used: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
+
+    def add(
+        self, number: int, receipt: Receipt, parties: tuple[str, ...], measures: tuple[int, ...]
+    ) -> None:
+        day, asset = _day(receipt.at // DAY), receipt.asset
+        for line, payment in enumerate(receipt.waterfall):
+            role, account, amount = payment.role, payment.account, payment.amount
+            self._payments.append((account, number, line, role, asset, str(amount)))
+            self._earned.setdefault((account, role, asset, day), []).append(amount)
+        disagreed, incomplete = receipt.verdict == "disagrees", receipt.outcome != "complete"
+        counts = (1, disagreed, incomplete, *measures)
+        self._used.setdefault((day, *parties), []).append(counts)
+
+    def write(self, db: sqlite3.Connection) -> None:
+        db.executemany(_PAYMENT, self._payments)
+        earned = [(*key, len(lines), str(sum(lines))) for key, lines in self._earned.items()]
+        db.executemany(_EARNING, earned)
+        used = [(*key, *_total(counts)) for key, counts in self._used.items()]
+        db.executemany(_USAGE, used)
+
+
+def _total(counts: list[tuple[int, ...]]) -> tuple[int | str, ...]:
+    """Column by column, as columns hold it."""
+    first, disagreed, incomplete, *measures = map(sum, zip(*counts, strict=True))
+    return (first, disagreed, incomplete, *_columns(measures))
+
+
+def _fixed(number: int, receipt: Receipt, parties: tuple[str, ...]) -> tuple[object, ...]:
     """In the order of _FIXED, without the place."""
     return (
-        *(number, receipt.id, receipt.at, *_parties(receipt)),
+        *(number, receipt.id, receipt.at, *parties),
         *(receipt.endpoint, receipt.zone.operator, receipt.outcome),
     )
 
 
-def _standing(standing: Standing) -> tuple[object, ...]:
+def _standing(standing: Standing, measures: tuple[int, ...]) -> tuple[object, ...]:
     """In the order of _STANDING."""
-    receipt = standing.receipt
-    units, energy = _measures(receipt)
+    changed, receipt, before, cause, proof, _ = standing
     final = int(receipt.verdict != "pending")
     return (
-        *(standing.changed, *_fit(units), str(receipt.price), *_fit(energy)),
-        *(receipt.basis, receipt.verdict, final, standing.before, standing.cause),
-        *standing.proof,
+        *(changed, *_columns(measures)),
+        *(receipt.basis, receipt.verdict, final, before, cause, *proof),
     )
 
 
-def _counts(receipt: Receipt) -> tuple[int, ...]:
-    """In the order of _COUNTS."""
-    units, energy = _measures(receipt)
-    disagreed, incomplete = receipt.verdict == "disagrees", receipt.outcome != "complete"
-    return (1, disagreed, incomplete, *units, receipt.price, *energy)
-
-
-def _sum(counts: list[tuple[int, ...]]) -> list[int | str]:
-    """Column by column, as columns hold it."""
-    sums = [sum(column) for column in zip(*counts, strict=True)]
-    columns = list(_fit(sums))
-    columns[_PRICE] = str(sums[_PRICE])
-    return columns
+def _columns(measures: Sequence[int]) -> Sequence[int | str]:
+    """As columns hold them: the price as text, and counts beyond 64 bits."""
+    units, price, energy = measures[:_PRICE], measures[_PRICE], measures[_PRICE + 1 :]
+    return (*_fit(units), str(price), *_fit(energy))
 
 
 def _fit(values: Sequence[int]) -> Sequence[int | str]:
     """The same, as columns can hold them; nearly always as they are."""
-    return values if min(values) > -_INTEGER and max(values) < _INTEGER else [*map(fit, values)]
+    return values if max(values) < _INTEGER else [*map(fit, values)]
 
 
 def _parties(receipt: Receipt) -> tuple[str, ...]:
@@ -211,17 +223,13 @@ def _parties(receipt: Receipt) -> tuple[str, ...]:
     )
 
 
-def _measures(receipt: Receipt) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """In the order of UNITS and of ENERGY."""
+def _measures(receipt: Receipt) -> tuple[int, ...]:
+    """In the order of _MEASURES."""
     units, energy = receipt.units, receipt.energy
     return (
         *(units.input, units.cached, units.output, units.embedding),
-        *(units.image, units.audio, units.second),
-    ), energy.uj + energy.ug
-
-
-def _lines(receipt: Receipt) -> list[tuple[str, str, Amount]]:
-    return [(payment.role, payment.account, payment.amount) for payment in receipt.waterfall]
+        *(units.image, units.audio, units.second, receipt.price, *energy.uj, *energy.ug),
+    )
 
 
 @lru_cache(maxsize=8)
