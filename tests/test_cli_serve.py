@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 from click.testing import CliRunner, Result
@@ -14,7 +19,7 @@ from doors import Doors
 from msgspec import structs
 
 from allmende.cli import main
-from allmende.lab.served import Served
+from allmende.lab.served import Served, free_port
 from allmende.main import JOURNAL, VIEWS, Settings, Unset, settings
 
 BODY = "UPDATE frames SET body = CAST({} AS BLOB) WHERE first = 5"
@@ -84,6 +89,55 @@ def test_a_taken_port_is_said_in_a_sentence(tmp_path: Path) -> None:
         )
     assert done.returncode == 1
     assert "Choose another with --port" in done.stderr
+
+
+def test_stopping_cuts_a_running_stream_and_charges_what_was_delivered(tmp_path: Path) -> None:
+    port = free_port()
+    provider = subprocess.Popen([sys.executable, str(ROOT / "tests/fake_provider.py"), str(port)])
+    served = Served(tmp_path / "data", "--no-local-model", "--allow-private", "--drain", "0")
+    try:
+        with served:
+            spending = served.log().split('api_key="')[1].split('"')[0]
+            _wait_for(port)
+            _sell(served, f"http://127.0.0.1:{port}/v1", "fake-slow")
+            heard = _stream(served, spending, "fake-slow")
+            assert next(heard)
+    finally:
+        provider.terminate()
+        provider.wait()
+    audit = json.loads(run("audit", "--data", str(served.data), "--json").output)
+    assert (audit["receipts"], audit["open_holds"]) == (1, 0)
+    run("export", "--data", str(served.data), "--out", str(tmp_path / "out"))
+    events = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
+    (receipt,) = (event["receipt"] for event in events if event["type"] == "captured")
+    assert receipt["outcome"] != "complete"
+    assert 0 < receipt["units"]["output"] < 40
+
+
+def _wait_for(port: int) -> None:
+    """Until somebody listens there; the provider is a process that just began."""
+    for _ in range(1_000):
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        time.sleep(0.01)
+    raise AssertionError("the fake provider did not start")
+
+
+def _sell(served: Served, url: str, model: str) -> None:
+    served.ask("add_member", {"id": "host", "name": "Host", "kind": "provider"})
+    served.ask("register_title", {"id": "t", "owner": "host", "kind": "model", "name": "T"})
+    offer = {"id": model, "provider": "host", "title": "t", "model": model, "url": url}
+    terms = {"tariff": {"input": "1", "output": "2"}, "zone": {"country": "DEU"}}
+    served.ask("post_offer", {**offer, **terms, "allow_private": True})
+
+
+def _stream(served: Served, key: str, model: str) -> Iterator[bytes]:
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    address = f"{served.url}/v1/chat/completions"
+    with urlopen(Request(address, json.dumps(body).encode(), headers), timeout=30) as answer:
+        yield from answer
 
 
 # Offline ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,8 +48,6 @@ PREFIX = "ALLMENDE_"
 JOURNAL, VIEWS = "journal.sqlite", "views.sqlite"
 PROVIDER = "provider"
 """What sealed secrets in offers are for."""
-DRAIN_S = 10.0
-"""For which running answers may go on after the market was told to stop."""
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +81,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Give a new market an organisation with 100 credits of play money."),
     ] = True
+    drain: Annotated[
+        int, Meta(ge=0, description="Seconds that running answers may take when we stop.")
+    ] = 10
     secure: Annotated[
         bool, Meta(description="Browsers reach us by https (a proxy in front): Secure cookies.")
     ] = False
@@ -179,7 +180,7 @@ class Market:
             keys = await self._found()
         await founding.withdraw_local(self.desk, self._clock)
         await self._follower.start()
-        self._tasks.append(asyncio.create_task(self._tick()))
+        self._background(self._tick())
         return keys
 
     @property
@@ -200,6 +201,17 @@ class Market:
             return admin, ""
         return admin, await founding.starter(self.desk, self._clock, new_key)
 
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run beside the market until it closes; what goes wrong there is said."""
+
+        def said(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception() is not None:
+                log.error("%s ended", task.get_coro(), exc_info=task.exception())
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(said)
+        self._tasks.append(task)
+
     async def _tick(self) -> None:
         """Once a second let the machine see the time; without anything due nothing is written."""
         while True:
@@ -209,7 +221,7 @@ class Market:
     def serve_local(self, ready: Callable[[str], None]) -> None:
         """Start the models that are installed, in the background; `ready` hears how it went."""
         if self.settings.local_model:
-            self._tasks.append(asyncio.create_task(self._serve_local(ready)))
+            self._background(self._serve_local(ready))
 
     async def _serve_local(self, ready: Callable[[str], None]) -> None:
         try:
@@ -234,7 +246,7 @@ class Market:
     async def close(self) -> None:
         """End what runs, settle what was delivered, make all of it durable."""
         self._live.close()
-        await self._gateway.close(DRAIN_S)
+        await self._gateway.close(float(self.settings.drain))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -276,7 +288,7 @@ async def _serve(
     listener, url = listen(settings.host, settings.port)
     keys = await market.open()
     serving = asyncio.create_task(
-        run(market.app, listener, stop=market.stop, close=market.close, drain_s=DRAIN_S)
+        run(market.app, listener, stop=market.stop, close=market.close, drain_s=settings.drain)
     )
     opened(Opened(url, market.name, *keys))
     market.serve_local(ready)

@@ -14,6 +14,7 @@ from allmende.adapters.server import Busy
 from allmende.cli.client import Failed
 from allmende.cli.remote import Market, remote
 from allmende.cli.show import out_json
+from allmende.core.refusals import Refused
 from allmende.main import Opened, Settings, Unset, settings
 from allmende.main import serve as serve_market
 from allmende.wire.journal import Broken
@@ -49,7 +50,7 @@ def serve(**given: Any) -> None:
         sys.exit(serve_market(settings(given), _say_opened, _say_model))
     except Unset as error:
         raise click.UsageError(str(error)) from None
-    except (Busy, SecretBroken) as error:
+    except (Busy, SecretBroken, Refused) as error:
         raise Failed(str(error)) from None
     except Broken as error:
         raise Failed(f"The journal is damaged: {error}. See `allmende audit`.") from None

@@ -27,7 +27,7 @@ Told: TypeAlias = Callable[[Request, Refused], Awaitable[Response]]
 """How pages tell people about a refusal."""
 
 CONTENT = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {

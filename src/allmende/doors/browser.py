@@ -45,19 +45,23 @@ class Doorman(Struct, frozen=True):
             return None
         return Viewer(found)
 
-    def sign_in(self, response: Response, viewer: Viewer) -> None:
+    def sign_in(self, request: Request, response: Response, viewer: Viewer) -> None:
         ends = self.counter.now() + HOURS * 3600 * SECOND
         response.set_cookie(
             COOKIE,
             seal(self.secret, viewer.key.id, viewer.key.hash, ends),
             max_age=HOURS * 3600,
             httponly=True,
-            secure=self.secure,
+            secure=self._secure(request),
             samesite="strict",
         )
 
-    def sign_out(self, response: Response) -> None:
-        response.delete_cookie(COOKIE, httponly=True, secure=self.secure, samesite="strict")
+    def sign_out(self, request: Request, response: Response) -> None:
+        secure = self._secure(request)
+        response.delete_cookie(COOKIE, httponly=True, secure=secure, samesite="strict")
+
+    def _secure(self, request: Request) -> bool:
+        return self.secure or request.url.scheme == "https"
 
 
 def require_own_page(request: Request) -> None:

@@ -220,13 +220,13 @@ class Pages:
         except Refused as refused:
             return self._render("sign_in", request, None, 401, to=to, error=refused)
         response = RedirectResponse(_inside(sent.get("next", "/")), 303)
-        self._doorman.sign_in(response, viewer)
+        self._doorman.sign_in(request, response, viewer)
         return response
 
     async def sign_out(self, request: Request) -> Response:
         require_own_page(request)
         response = RedirectResponse("/", 303)
-        self._doorman.sign_out(response)
+        self._doorman.sign_out(request, response)
         return response
 
 
