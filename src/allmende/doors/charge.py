@@ -9,7 +9,6 @@ Worked number: a stream checkpointed at 40 tokens and then lost in a crash is ch
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -19,6 +18,7 @@ from allmende.core.events import Captured, Event
 from allmende.core.nouns import Hold, Receipt
 from allmende.core.units import SECOND
 from allmende.desk import Desk, Stopped
+from allmende.doors.caller import Caller
 from allmende.doors.recounts import Recounts
 from allmende.ports import Clock, Job, Upstream
 from allmende.wire.ask import Ask
@@ -38,16 +38,11 @@ class House(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """What the caller wants. `secret` is its key, which salts the hashes."""
+    """Who wants what."""
 
+    caller: Caller
     ask: Ask
     body: bytes
-    secret: bytes
-
-
-def salted(secret: bytes, receipt: str, content: bytes) -> str:
-    """HMAC-SHA256 in hex of receipt id and content, under the caller's own key."""
-    return hmac.digest(secret, receipt.encode() + content, "sha256").hex()
 
 
 class Charge:
@@ -92,7 +87,7 @@ class Charge:
             outcome=outcome,
             reported=reported,
             pending=not meter.truncated and self._house.recounts.knows(self.hold.offer.vocabulary),
-            answer_hash=salted(self._request.secret, self.hold.id, meter.response),
+            answer_hash=self._request.caller.salted(self.hold.id, meter.response),
         )
 
     def _recount(self, receipt: Receipt) -> None:

@@ -21,11 +21,12 @@ from msgspec import Struct
 from allmende.core import identity
 from allmende.core.commands import Reserve, Void
 from allmende.core.events import Reserved
-from allmende.core.nouns import Key, Policy
+from allmende.core.nouns import Policy
 from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk, Stopped
 from allmende.doors import catalogue, errors, policy
-from allmende.doors.charge import House, Request, salted
+from allmende.doors.caller import Caller
+from allmende.doors.charge import House, Request
 from allmende.doors.recounts import Recounts
 from allmende.doors.relay import Objection, Relay
 from allmende.doors.visit import ClientLeft, Message, Porter, Receive, Send, Visit
@@ -36,6 +37,7 @@ ENDPOINTS = {f"/v1/{endpoint.value}": endpoint for endpoint in Endpoint}
 MODELS = "/v1/models"
 SECRET_MAX = 512
 IDEM_MAX = 200
+CALLERS_MAX = 10_000
 ONCE = (b"authorization", b"x-api-key", b"idempotency-key", b"content-encoding", policy.HEADER)
 """Headers that a request may have only once: two would leave open which one counts."""
 
@@ -83,6 +85,8 @@ class Gateway:
         self._clock = clock
         self._limits = limits
         self._closing = False
+        self._callers: dict[bytes, Caller] = {}
+        """By secret; only of keys that were good when they came last."""
         self._porter = Porter(
             sweep_s=limits.sweep_s,
             upload_s=limits.upload_s,
@@ -132,9 +136,7 @@ class Gateway:
             return self._look_up(visit, endpoint)
         if self._closing:
             raise Refused(Why.CLOSING)
-        secret = _secret(visit)
-        key_hash = hashlib.sha256(secret).hexdigest()
-        self._key(key_hash)
+        caller = self._caller(visit)
         headers = visit.headers
         if headers.get(b"content-encoding", b"identity") != b"identity":
             raise Refused(Why.BAD_REQUEST, "Send the body as it is, without Content-Encoding.")
@@ -142,7 +144,7 @@ class Gateway:
         body = await visit.body(self._limits.body_bytes)
         ask = parse_ask(endpoint, body, max_body=self._limits.body_bytes)
         demands = policy.read(headers.get(policy.HEADER, b""), ask.policy)
-        await self._buy(visit, Request(ask, body, secret), key_hash, demands, idem)
+        await self._buy(visit, Request(caller, ask, body), demands, idem)
         return None
 
     def _look_up(self, visit: Visit, endpoint: Endpoint | None) -> errors.Reply:
@@ -154,27 +156,30 @@ class Gateway:
             raise Refused(Why.NOT_FOUND, f"Paths here are {known}.")
         if visit.method != "GET":
             return errors.method("GET")
-        key = self._key(hashlib.sha256(_secret(visit)).hexdigest())
+        key = identity.key(self._desk.state, self._caller(visit).hash, self._clock.now())
         if path == MODELS:
             return catalogue.listing(self._desk.state, key)
         return catalogue.one(self._desk.state, key, path.removeprefix(MODELS + "/"))
 
-    def _key(self, key_hash: str) -> Key:
-        return identity.key(self._desk.state, key_hash, self._clock.now())
+    def _caller(self, visit: Visit) -> Caller:
+        """Who holds the key that came with the request. Refused: UNKNOWN_KEY."""
+        secret = _secret(visit)
+        caller = self._callers.get(secret) or Caller(secret)
+        identity.key(self._desk.state, caller.hash, self._clock.now())
+        if len(self._callers) >= CALLERS_MAX:
+            self._callers.clear()
+        self._callers[secret] = caller
+        return caller
 
     # --- buying --------------------------------------------------------------------------
 
-    async def _buy(
-        self, visit: Visit, request: Request, key_hash: str, demands: Policy, idem: str
-    ) -> None:
+    async def _buy(self, visit: Visit, request: Request, demands: Policy, idem: str) -> None:
         """Hold and relay; where a provider fails before its first byte, the next offer."""
         failed: UpstreamFailed | None = None
         tried: tuple[str, ...] = ()
         while len(tried) < self._limits.tries:
             try:
-                relay = await self._reserve(
-                    visit, request, key_hash, demands, "" if tried else idem, tried
-                )
+                relay = await self._reserve(visit, request, demands, idem, tried)
             except Refused as refused:
                 if failed is None:
                     raise
@@ -192,7 +197,6 @@ class Gateway:
         self,
         visit: Visit,
         request: Request,
-        key_hash: str,
         demands: Policy,
         idem: str,
         tried: tuple[str, ...],
@@ -202,9 +206,9 @@ class Gateway:
         id_ = "r_" + secrets.token_hex(10)
         command = Reserve(
             at=self._clock.now(),
-            idem=idem,
+            idem="" if tried else idem,  # the first try stands for the whole
             id=id_,
-            key=key_hash,
+            key=request.caller.hash,
             endpoint=ask.endpoint.value,
             model=ask.model,
             input_bound=ask.input_bound,
@@ -213,7 +217,7 @@ class Gateway:
             images=ask.images,
             policy=demands,
             exclude=tried,
-            prompt_hash=salted(request.secret, id_, request.body),
+            prompt_hash=request.caller.salted(id_, request.body),
             contents=hashlib.sha256(request.body).hexdigest() if idem else "",
         )
         try:

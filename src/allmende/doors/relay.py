@@ -88,8 +88,9 @@ class Relay:
         if meter.error and not meter.events:
             raise UpstreamFailed("error", meter.error)
         receipt = await self._charge.capture("limit" if meter.over_limit else "complete")
-        whole = slip.splice(body, receipt)
-        await self._visit.start(200, slip.headers(receipt, len(whole)))
+        told = slip.of(receipt)
+        whole = slip.splice(body, told)
+        await self._visit.start(200, slip.headers(told, len(whole)))
         await self._visit.end(whole)
 
     async def _stream(self) -> None:
@@ -108,7 +109,7 @@ class Relay:
             return
         outcome = self._outcome(broken)
         receipt = await self._charge.capture(outcome)
-        await visit.end(slip.comment(receipt) + rest + self._last(outcome, broken))
+        await visit.end(slip.comment(slip.of(receipt)) + rest + self._last(outcome, broken))
         await self._exhaust(chunks)
 
     async def _first(self, chunks: AsyncIterator[bytes]) -> bytes:

@@ -41,49 +41,47 @@ class Slip(Struct, frozen=True, omit_defaults=True):
     outcome: str
 
 
-_ENCODE = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 
 
-def encode(receipt: Receipt) -> bytes:
-    """The slip as JSON."""
-    return _ENCODE(
-        Slip(
-            receipt.id,
-            credits(receipt.price),
-            receipt.asset,
-            receipt.units,
-            receipt.provider,
-            receipt.offer,
-            receipt.zone,
-            receipt.energy,
-            receipt.basis,
-            receipt.verdict,
-            receipt.outcome,
-        )
+def of(receipt: Receipt) -> Slip:
+    return Slip(
+        receipt.id,
+        credits(receipt.price),
+        receipt.asset,
+        receipt.units,
+        receipt.provider,
+        receipt.offer,
+        receipt.zone,
+        receipt.energy,
+        receipt.basis,
+        receipt.verdict,
+        receipt.outcome,
     )
 
 
-def splice(body: bytes, receipt: Receipt) -> bytes:
+def splice(body: bytes, slip: Slip) -> bytes:
     """A whole JSON object with `"allmende": {...}` as its last field."""
     end = body.rindex(b"}")
-    comma = b"" if body[:end].rstrip().endswith(b"{") else b","
-    return b'%b%b"allmende":%b%b' % (body[:end], comma, encode(receipt), body[end:])
+    front = body[:end]
+    name = b'"allmende":' if front.rstrip().endswith(b"{") else b',"allmende":'
+    return b"".join((front, name, encode(slip), body[end:]))
 
 
-def comment(receipt: Receipt) -> bytes:
+def comment(slip: Slip) -> bytes:
     """The slip inside a stream of server-sent events."""
-    return b": allmende %b\n\n" % encode(receipt)
+    return b": allmende %b\n\n" % encode(slip)
 
 
-def headers(receipt: Receipt, length: int) -> Headers:
+def headers(slip: Slip, length: int) -> Headers:
     """Of a whole answer, which has its receipt when it starts."""
     return [
         JSON,
         (b"content-length", b"%d" % length),
-        (b"x-allmende-receipt", receipt.id.encode()),
-        (b"x-allmende-price", credits(receipt.price).encode()),
-        (b"x-allmende-provider", receipt.provider.encode()),
-        (b"x-allmende-verdict", receipt.verdict.encode()),
+        (b"x-allmende-receipt", slip.receipt.encode()),
+        (b"x-allmende-price", slip.price.encode()),
+        (b"x-allmende-provider", slip.provider.encode()),
+        (b"x-allmende-verdict", slip.verdict.encode()),
     ]
 
 

@@ -169,10 +169,12 @@ class Porter:
         self._idle_s = idle_s
         self._beat_s = beat_s
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Kept, because Python 3.11 makes a system call to find it."""
 
     def enter(self, visit: Visit) -> None:
-        loop = asyncio.get_running_loop()
-        visit.task = asyncio.current_task()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
+        visit.task = asyncio.current_task(loop)
         visit.since = loop.time()
         visit.due = visit.since + self._beat_s
         self.visits.add(visit)
