@@ -135,7 +135,7 @@ class Pages:
             stages=STAGES,
             viewer=viewer,
             market=lookups.market(self._counter.state),
-            base_url=f"{request.url.scheme}://{request.url.netloc}",
+            base_url=self._base_url(request),
             path=request.url.path,
             done=request.query_params.get("done", ""),
             version={asset: found.version for asset, found in self._assets.items()},
@@ -145,6 +145,11 @@ class Pages:
         if asked in words.LANGUAGES:
             response.set_cookie(LANGUAGE, asked, max_age=YEAR_S, samesite="lax")
         return response
+
+    def _base_url(self, request: Request) -> str:
+        """Where programs reach us, as this browser did."""
+        scheme = "https" if self._doorman.secure else request.url.scheme
+        return f"{scheme}://{request.url.netloc}"
 
     def _language(self, request: Request) -> str:
         return words.choose(
