@@ -51,6 +51,7 @@ CREATE INDEX receipts_budget ON receipts (budget);
 CREATE INDEX receipts_key ON receipts (key);
 CREATE INDEX receipts_provider ON receipts (provider);
 CREATE INDEX receipts_pending ON receipts (final) WHERE final = 0;
+CREATE INDEX receipts_disputed ON receipts (verdict) WHERE verdict = 'disagrees';
 CREATE TABLE bodies (  -- canonical receipts
   number INTEGER PRIMARY KEY, body BLOB NOT NULL);
 
