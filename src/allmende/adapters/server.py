@@ -57,6 +57,7 @@ async def run(
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=int(drain_s) + 5,
     )
     server = _Server(config, close)
