@@ -168,9 +168,10 @@ class Desk:
         """Commit what waits, keep a snapshot, take nothing more. Safe to call twice."""
         if self._committing is not None:
             await asyncio.wait([self._committing])
-        if self._failure is None:
-            self._failure = Stopped("the desk is closed")
-            if self.number > self._snapshot_at:
+        try:
+            if self._failure is None and self.number > self._snapshot_at:
                 state = msgspec.json.encode(self.state)
                 self._journal.snapshot(self.number, self.head, state)
-        self._writer.shutdown()
+        finally:
+            self._failure = self._failure or Stopped("the desk is closed")
+            self._writer.shutdown()

@@ -148,7 +148,7 @@ class Market:
         self._clock = SystemClock()
         self.desk = Desk(self._journal, self._signer, self._clock, on_failure=self._fail)
         guard = Guard()
-        self._upstream = HttpUpstream(guard)
+        self._upstream = HttpUpstream(guard, reuse_after_stream=True)
         self._recounter = ProcessRecounter()
         self._gateway = Gateway(
             self.desk, self._upstream, self._recounter, self._clock, self._unseal, Limits()

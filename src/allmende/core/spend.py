@@ -115,7 +115,7 @@ def _by_id(state: State) -> list[Hold]:
 
 
 def _close(state: State, hold: Hold, at: int, cause: str) -> e.Event:
-    if hold.checkpoint is None:
+    if hold.checkpoint is None or hold.checkpoint == Units():
         return e.Voided(at=at, hold=hold.id, cause=cause)
     heard = c.Capture(at=at, hold=hold.id, estimate=hold.checkpoint, outcome=cause)
     receipt = _receipt(state, hold, heard, hold.checkpoint, "checkpoint", "unreported")

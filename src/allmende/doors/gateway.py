@@ -207,7 +207,7 @@ class Gateway:
         id_ = next(self._ids)
         command = Reserve(
             at=self._clock.now(),
-            idem="" if tried else idem,  # the first try stands for the whole
+            idem=idem,  # of a try that failed it was forgotten with its hold
             id=id_,
             key=request.caller.hash,
             endpoint=ask.endpoint.value,
