@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -41,6 +42,17 @@ class _Server(uvicorn.Server):
         await asyncio.gather(super().shutdown(sockets), self._close())
 
 
+def collect_seldom() -> None:
+    """Look for cycles rarely, and never in what a market starts with.
+
+    A request makes hundreds of small acyclic objects, which reference counting frees; at
+    Python's own thresholds a sixth of the processor went into looking at them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+
+
 async def run(
     app: Callable[..., Awaitable[None]],
     listener: socket.socket,
@@ -61,6 +73,7 @@ async def run(
         timeout_graceful_shutdown=int(drain_s) + 5,
     )
     server = _Server(config, close)
+    collect_seldom()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)

@@ -170,7 +170,7 @@ class Hold(Struct, frozen=True):
     checkpoint: Units | None = None
 
 
-class Payment(Struct, frozen=True, array_like=True):
+class Payment(Struct, frozen=True, array_like=True, gc=False):
     """One line of a waterfall."""
 
     role: str

@@ -29,7 +29,7 @@ METERS = ("input", "cached", "output", "embedding", "image", "audio", "second")
 """Disjoint usage buckets; `input` is uncached input, `output` includes reasoning."""
 
 
-class Units(Struct, frozen=True, omit_defaults=True):
+class Units(Struct, frozen=True, gc=False, omit_defaults=True):
     """Usage in disjoint meters. Tokens, except `image` (count), `audio` and `second` (s)."""
 
     input: int = 0
@@ -41,7 +41,7 @@ class Units(Struct, frozen=True, omit_defaults=True):
     second: int = 0
 
 
-class Tariff(Struct, frozen=True, omit_defaults=True):
+class Tariff(Struct, frozen=True, gc=False, omit_defaults=True):
     """Pico-credits per unit of each meter. None is "not sold", 0 is "free on purpose".
 
     A missing `cached` price means cached input is charged as input.
@@ -80,7 +80,7 @@ class Energy(Struct, frozen=True):
     method: str = "none"
 
 
-class Zone(Struct, frozen=True):
+class Zone(Struct, frozen=True, gc=False):
     """Where an answer is made and who controls it. Countries are ISO 3166 alpha-3."""
 
     country: str

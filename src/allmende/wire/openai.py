@@ -33,6 +33,8 @@ MOST_PER_TOKEN = 8 * 1024
 OVERHEAD = 1024 * 1024
 """Bytes of stream beyond what tokens need: comments, first and last events."""
 _ENDS = (b"\n\n", b"\r\n\r\n")
+_USAGE = (b'"usage":{', b'"usage": {')
+_MARKS = (*_USAGE, b"[DONE]")
 _TERMINALS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -59,7 +61,7 @@ _BAD_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 def _has_usage(chunk: bytes) -> bool:
     """Whether a usage object, not null, may be in there. Inside a text quotes are escaped."""
-    return b'"usage":{' in chunk or b'"usage": {' in chunk
+    return _USAGE[0] in chunk or _USAGE[1] in chunk
 
 
 class Meter:
@@ -139,10 +141,19 @@ class Meter:
     def _pass(self, events: bytes) -> bytes:
         self._kept.append(events)
         self.delivered += len(events)
-        out = b"".join([event for event in sse.split(events) if self._forwards(event)])
+        quiet = self._quiet(events)
+        rest = b"".join([event for event in sse.split(events[quiet:]) if self._forwards(event)])
         if self.delivered > self._look_at:
             self._look()
-        return out
+        return events[:quiet] + rest
+
+    def _quiet(self, events: bytes) -> int:
+        """Bytes of the leading events that can hold neither usage nor the end mark."""
+        if not self._fast:
+            return 0
+        marks = [events.find(mark) for mark in _MARKS]
+        first = min((at for at in marks if at >= 0), default=len(events))
+        return events.rfind(b"\n\n", 0, first) + 2 if b"\n\n" in events[:first] else 0
 
     def _close_tail(self, tail: bytes) -> bytes:
         """The last event if only its empty line is missing, or a body where none was asked."""
