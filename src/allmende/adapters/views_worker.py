@@ -85,6 +85,8 @@ def main() -> None:
     """python -m allmende.adapters.views_worker JOURNAL VIEWS EVENTS"""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the parent, whose end is ours
     os.nice(NICENESS)
+    if hasattr(os, "SCHED_IDLE"):  # Linux: only what nobody else wants of a core
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     gc.set_threshold(GARBAGE)
     journal, views, events_max = sys.argv[1:]
     follow(Path(journal), Path(views), _nudged_or_orphaned, int(events_max))
