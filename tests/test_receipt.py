@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 
 import market
+import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.core import commands as c
@@ -88,6 +90,22 @@ def test_every_forgery_is_found(tmp_path: Path) -> None:
     assert "batch" in failed(forged(3, "batch", "index"))
     assert "batch root" in failed(forged([], "batch", "closed", "net"))
     assert "batch signature" in failed(forged(7, "batch", "closed", "number"))
+
+
+def test_a_provider_may_countersign(tmp_path: Path) -> None:
+    asyncio.run(trade(tmp_path, 1))
+    file = json.loads(files(tmp_path, closed=True)[0])
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    leaf = receipt_leaf(msgspec.convert(file["receipt"], Receipt))
+    word = {
+        "public_key": key.public_key().public_bytes_raw().hex(),
+        "signature": key.sign(leaf).hex(),
+    }
+    signed = json.dumps({**file, "countersignature": word}).encode()
+    assert "provider signature" in {check.name for check in receipt.verify(signed) if check.ok}
+    word["signature"] = key.sign(b"something else").hex()
+    forged = json.dumps({**file, "countersignature": word}).encode()
+    assert failed(forged) == {"provider signature"}
 
 
 def test_what_is_no_receipt_file_is_said_so() -> None:

@@ -105,8 +105,13 @@ def follow(frames: Iterable[Frame], first: int, prev: bytes) -> Iterator[Frame]:
 
 def genuine(public: bytes, head_: bytes, signature: bytes) -> bool:
     """Whether the market with this public key signed this head."""
+    return verifies(public, signed(head_), signature)
+
+
+def verifies(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether this Ed25519 key, of 32 bytes, made this signature."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, signed(head_))
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True

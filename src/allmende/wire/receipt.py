@@ -48,12 +48,22 @@ class Batched(Struct, frozen=True):
     anchor: Anchor
 
 
-class File(Struct, frozen=True):
+class Countersignature(Struct, frozen=True):
+    """The provider's own word: Ed25519 over the receipt's leaf hash. Both are hex."""
+
+    public_key: str
+    signature: str
+
+
+class File(Struct, frozen=True, omit_defaults=True):
+    """What is written. A provider may add its `countersignature`; the market's needs none."""
+
     format: str
     public_key: str
     receipt: msgspec.Raw
     anchor: Anchor
     batch: Batched | None = None
+    countersignature: Countersignature | None = None
 
 
 class Check(NamedTuple):
@@ -123,9 +133,17 @@ def _checks(file: File, receipt: Receipt, key: bytes, given: bool) -> list[Check
             f"signed by {owner}",
         ),
     ]
+    if file.countersignature is not None:
+        checks.append(_countersigned(file.countersignature, leaf, receipt.provider))
     if file.batch is None:
         return [*checks, Check("batch", True, "not in a closed batch yet")]
     return checks + _batch_checks(file.batch, leaf, key)
+
+
+def _countersigned(word: Countersignature, leaf: bytes, provider: str) -> Check:
+    key, signature = bytes.fromhex(word.public_key), bytes.fromhex(word.signature)
+    signed = journal.verifies(key, leaf, signature)
+    return Check("provider signature", signed, f"key {word.public_key[:16]}… for {provider}")
 
 
 def _batch_checks(batch: Batched, leaf: bytes, key: bytes) -> list[Check]:
