@@ -240,3 +240,14 @@ def test_an_option_beats_the_environment_which_beats_the_default(
     with pytest.raises(Unset, match="ALLMENDE_PORT"):
         settings()
     assert "ALLMENDE_PORT" in run("serve", code=2).stderr
+
+
+def test_a_market_without_an_operators_key_gets_one_at_its_next_start(tmp_path: Path) -> None:
+    options = ("--no-local-model", "--no-starter")
+    with Served(tmp_path / "data", *options) as first:
+        lost = first.key
+        first.ask("revoke_key", {"id": "administrator"})
+    with Served(tmp_path / "data", *options) as again:
+        assert again.key not in ("", lost)
+        assert again.get("me")["key"]["role"] == "operate"
+        assert again.log().count("alm_") == 1

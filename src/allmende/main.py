@@ -175,9 +175,7 @@ class Market:
         Returns the administrator's and the starter's key if they were made just now.
         """
         await self.desk.start()
-        keys = ("", "")
-        if self.desk.state.market is None:
-            keys = await self._found()
+        keys = await self._found()
         await founding.withdraw_local(self.desk, self._clock)
         await self._follower.start()
         self._background(self._tick())
@@ -195,9 +193,12 @@ class Market:
 
     async def _found(self) -> tuple[str, str]:
         settings, public = self.settings, self._signer.public.hex()
-        charter = founding.Charter(settings.market, settings.name, settings.mode, public)
-        admin = await founding.found(self.desk, self._clock, charter, new_key)
-        if not settings.starter:
+        fresh = self.desk.state.market is None
+        if fresh:
+            charter = founding.Charter(settings.market, settings.name, settings.mode, public)
+            await founding.found(self.desk, self._clock, charter)
+        admin = await founding.administrator(self.desk, self._clock, new_key)
+        if not (fresh and settings.starter):
             return admin, ""
         return admin, await founding.starter(self.desk, self._clock, new_key)
 

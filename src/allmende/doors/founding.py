@@ -51,8 +51,8 @@ class LocalOffer(Struct, frozen=True):
     embedding: bool
 
 
-async def found(desk: Desk, clock: Clock, charter: Charter, new_key: NewKey) -> str:
-    """Open the market and issue the administrator's key: its secret. Refused if it stands."""
+async def found(desk: Desk, clock: Clock, charter: Charter) -> None:
+    """Open the market. Refused if it stands."""
     await desk.submit(
         c.Found(
             at=clock.now(),
@@ -63,8 +63,17 @@ async def found(desk: Desk, clock: Clock, charter: Charter, new_key: NewKey) -> 
             public_key=charter.public_key,
         )
     )
+
+
+async def administrator(desk: Desk, clock: Clock, new_key: NewKey) -> str:
+    """The secret of a new operator's key if there is none (any more), else nothing.
+
+    A market that died between its founding and its first key would be locked for ever.
+    """
+    if any(key.role == "operate" for key in desk.state.keys.values()):
+        return ""
     secret, hash_ = new_key()
-    key = Key("administrator", hash_, OPERATOR, "operate", name="printed at the first start")
+    key = Key("administrator", hash_, OPERATOR, "operate", name="printed at a start")
     await desk.submit(c.IssueKey(at=clock.now(), key=key))
     return secret
 
