@@ -481,8 +481,7 @@ def test_many_requests_on_one_connection(tmp_path: Path) -> None:
 def test_three_faults_take_an_offer_off_the_book_for_a_while(tmp_path: Path) -> None:
     async def work() -> None:
         async with serve(tmp_path) as market:
-            script = {"flaky": Act(status=500)}
-            market.provider.script = script
+            market.provider.script = {"flaky": Act(status=503)}
             await market.offer("flaky", "flaky", "flaky")
             for _ in range(3):
                 refused(await market.chat("flaky"), 502, "upstream_failed")
@@ -493,6 +492,22 @@ def test_three_faults_take_an_offer_off_the_book_for_a_while(tmp_path: Path) -> 
             market.provider.script = {"flaky": Act()}
             assert (await market.chat("flaky")).status == 200
             assert market.receipts[0].units == Units(input=6, output=4)
+
+    run(work())
+
+
+def test_a_caller_cannot_talk_an_offer_off_the_book(tmp_path: Path) -> None:
+    """A 500 may be the request's own doing: it is not paid, and it is nobody's fault."""
+
+    async def work() -> None:
+        async with serve(tmp_path) as market:
+            market.provider.script = {"touchy": Act(status=500)}
+            await market.offer("touchy", "touchy", "touchy")
+            for _ in range(5):
+                refused(await market.chat("touchy"), 502, "upstream_failed")
+            assert market.desk.state.trading["touchy"].faults == 0
+            market.provider.script = {"touchy": Act()}
+            assert (await market.chat("touchy")).status == 200
 
     run(work())
 

@@ -103,7 +103,9 @@ def test_who_fails_before_the_first_byte_is_replaced_and_not_paid(
             for stream in (False, True):
                 answer = await market.chat("m", stream=stream)
                 assert (answer.status, answer.slip["offer"]) == (200, "b-good")
-            assert [(void.cause, void.fault) for void in await voids(market)] == [(cause, True)] * 2
+            fault = cause != "status_500"  # which the request itself may have caused
+            told = [(void.cause, void.fault) for void in await voids(market)]
+            assert told == [(cause, fault)] * 2
             assert await charged(market) == 2 * 3_300_000
 
     run(work())

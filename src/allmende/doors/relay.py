@@ -24,6 +24,9 @@ from allmende.wire.ask import Endpoint, upstream_body
 
 CALLERS_FAULT = frozenset((400, 413, 422))
 """A provider's statuses that blame the request; any other than 200 blames the provider."""
+PROVOKED = "status_500"
+"""A failure that the request itself may have caused. The next offer is asked, but it does not
+count as a fault: else any caller could talk every provider off the book."""
 ERROR_MAX = 65_536
 """Bytes of a provider's error that are read."""
 
@@ -65,7 +68,7 @@ class Relay:
             raise
         except UpstreamFailed as failed:
             if not self._visit.gone:  # otherwise we have aborted it ourselves
-                cause, fault = failed.cause, True
+                cause, fault = failed.cause, failed.cause != PROVOKED
                 raise
             cause = "client_left"
         except asyncio.CancelledError:
