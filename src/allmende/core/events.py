@@ -73,10 +73,7 @@ class Deposited(Event, frozen=True):
 
     @property
     def postings(self) -> tuple[Posting, ...]:
-        return (
-            Posting(self.issuer, self.asset, -self.amount),
-            Posting(self.member, self.asset, self.amount),
-        )
+        return _move(self.issuer, self.member, self.asset, self.amount)
 
 
 class Minted(Event, frozen=True):
@@ -87,10 +84,7 @@ class Minted(Event, frozen=True):
 
     @property
     def postings(self) -> tuple[Posting, ...]:
-        return (
-            Posting(self.issuer, self.asset, -self.amount),
-            Posting(self.member, self.asset, self.amount),
-        )
+        return _move(self.issuer, self.member, self.asset, self.amount)
 
 
 class Transferred(Event, frozen=True):
@@ -101,10 +95,7 @@ class Transferred(Event, frozen=True):
 
     @property
     def postings(self) -> tuple[Posting, ...]:
-        return (
-            Posting(self.source, self.asset, -self.amount),
-            Posting(self.target, self.asset, self.amount),
-        )
+        return _move(self.source, self.target, self.asset, self.amount)
 
 
 class TitleRegistered(Event, frozen=True):
@@ -239,3 +230,7 @@ def paid(receipt: Receipt) -> tuple[Posting, ...]:
     lines = [Posting(receipt.account, asset, -receipt.price)]
     lines += [Posting(p.account, asset, p.amount) for p in receipt.waterfall]
     return tuple(lines)
+
+
+def _move(source: str, target: str, asset: str, amount: Amount) -> tuple[Posting, ...]:
+    return Posting(source, asset, -amount), Posting(target, asset, amount)

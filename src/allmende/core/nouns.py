@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from allmende.core.units import PPM, Amount, Energy, EnergyRate, Instant, Tariff, Units, Zone
+from allmende.core.units import Amount, Energy, EnergyRate, Instant, Tariff, Units, Zone
 
 SYSTEM = "system"
 """The actor of commands that the desk's own house issues; no door can name it."""
@@ -23,7 +23,6 @@ ROLES = ("spend", "manage", "operate")
 TITLE_KINDS = ("model", "machine", "dataset")
 ENDPOINTS = ("chat/completions", "completions", "embeddings", "responses")
 OUTCOMES = ("complete", "client_left", "provider_cut", "limit", "crash", "expired")
-BASES = ("counted", "reported", "estimate", "checkpoint")
 VERDICTS = ("pending", "agrees", "disagrees", "unreported", "unchecked")
 
 
@@ -225,10 +224,3 @@ class Provisional(Struct, frozen=True):
     held: Amount
     deadline: Instant
     shares: tuple[Share, ...]
-
-
-def payees_ppm(title: Title) -> int:
-    """Millionths of a price that the title itself gives away."""
-    total = sum(share.ppm for share in title.waterfall)
-    assert 0 <= total <= PPM
-    return total

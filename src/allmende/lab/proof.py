@@ -12,11 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from allmende.lab.scenes import Broken
 from allmende.lab.telling import Teller
-
-
-class Broken(Exception):
-    """A proof that should hold did not, or one that should not did."""
 
 
 def receipts(data: Path, files: dict[str, bytes], tell: Teller) -> None:
