@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-STAGES = ("issue", "trade", "spend", "verify", "settle", "govern", "observe")
+STAGES = (
+    *("issue", "trade", "spend", "verify", "settle", "govern", "observe"),
+    *("issue_rights", "trade_orders", "trade_calls", "trade_quotes"),
+    *("spend_rights", "settle_rights"),
+)
 ROOMS = ("doors", "lab", "adapters")
 STAGE_MAY = (
     *("units", "nouns", "commands", "events", "refusals"),
     *("state", "ledger", "identity", "budgets", "book", "waterfall"),
+    *("contracts", "facts", "exchange_commands", "exchange_events"),
+    *("damages", "orders", "rights", "trade_terms", "uncross"),
 )
 PURE = frozenset(
     """__future__ abc base64 bisect calendar collections copy dataclasses datetime decimal enum

@@ -8,6 +8,8 @@ from msgspec import structs
 
 from allmende.core import commands as c
 from allmende.core import events as e
+from allmende.core import exchange_commands as x
+from allmende.core import exchange_events as f
 from allmende.core import machine
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
@@ -74,9 +76,10 @@ def test_the_digest_sees_every_field():
 
 
 def test_every_command_and_every_event_has_a_handler():
-    commands = [kind for kind in vars(c).values() if _is_a(kind, c.Command)]
+    commands = [kind for m in (c, x) for kind in vars(m).values() if _is_a(kind, c.Command)]
     assert set(machine.DECIDE) == set(commands)
-    assert set(machine.APPLY) == {kind for kind in vars(e).values() if _is_a(kind, e.Event)}
+    events = [kind for m in (e, f) for kind in vars(m).values() if _is_a(kind, e.Event)]
+    assert set(machine.APPLY) == set(events)
     assert set(machine.APPLY) == set(e.Any.__args__)
 
 

@@ -51,8 +51,8 @@ def best(state: State, ask: Reserve, max_rate: Amount | None, asset: str) -> Cho
     failed: dict[str, int] = {}
     for id_ in ids:
         offer = state.offers[id_]
-        choice = _choice(offer, ask)
-        reason = _unfit(state, offer, ask, choice, max_rate, asset)
+        choice = choice_at(offer, ask)
+        reason = unfit(state, offer, ask, choice, max_rate, asset)
         if reason:
             failed[reason] = failed.get(reason, 0) + 1
         elif choice is not None:
@@ -64,7 +64,7 @@ def best(state: State, ask: Reserve, max_rate: Amount | None, asset: str) -> Cho
     return min(fits, key=lambda choice: _rank(choice, ask.policy))
 
 
-def _choice(offer: Offer, ask: Reserve) -> Choice | None:
+def choice_at(offer: Offer, ask: Reserve) -> Choice | None:
     """What the request can cost at this offer at worst; None where a meter has no price."""
     prompt = offer.context if ask.images else min(ask.input_bound, offer.context)
     limit = min(ask.output_bound or offer.max_output, offer.max_output)
@@ -79,7 +79,7 @@ def _choice(offer: Offer, ask: Reserve) -> Choice | None:
         return None
 
 
-def _unfit(
+def unfit(
     state: State,
     offer: Offer,
     ask: Reserve,

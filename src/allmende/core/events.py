@@ -10,22 +10,11 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from msgspec import Struct
-
-from allmende.core.nouns import Asset, Key, Market, Member, Offer, Posting, Receipt, Title
+from allmende.core import exchange_events as x
+from allmende.core.facts import Event as Event
+from allmende.core.facts import move
+from allmende.core.nouns import Asset, Key, Market, Member, Offer, Posting, Receipt, Title, paid
 from allmende.core.units import Amount, Instant, Units
-
-
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag=str.lower):
-    """`at` microseconds UTC. `idem` marks the event that a repeated command would repeat."""
-
-    at: Instant
-    idem: str = ""
-    digest: str = ""
-
-    @property
-    def postings(self) -> tuple[Posting, ...]:
-        return ()
 
 
 class Founded(Event, frozen=True):
@@ -73,7 +62,7 @@ class Deposited(Event, frozen=True):
 
     @property
     def postings(self) -> tuple[Posting, ...]:
-        return _move(self.issuer, self.member, self.asset, self.amount)
+        return move(self.issuer, self.member, self.asset, self.amount)
 
 
 class Minted(Event, frozen=True):
@@ -84,7 +73,7 @@ class Minted(Event, frozen=True):
 
     @property
     def postings(self) -> tuple[Posting, ...]:
-        return _move(self.issuer, self.member, self.asset, self.amount)
+        return move(self.issuer, self.member, self.asset, self.amount)
 
 
 class Transferred(Event, frozen=True):
@@ -95,7 +84,7 @@ class Transferred(Event, frozen=True):
 
     @property
     def postings(self) -> tuple[Posting, ...]:
-        return _move(self.source, self.target, self.asset, self.amount)
+        return move(self.source, self.target, self.asset, self.amount)
 
 
 class TitleRegistered(Event, frozen=True):
@@ -111,7 +100,11 @@ class OfferWithdrawn(Event, frozen=True):
 
 
 class Reserved(Event, frozen=True):
-    """`output_limit` is tokens per choice; `bound` is what `amount` pays for at most."""
+    """`output_limit` is tokens per choice; `bound` is what `amount` pays for at most.
+
+    `right`, `grains`, `payer` as in Hold. `missed` are instruments whose rights the caller
+    had, and whose issuer's offer was not there to deliver.
+    """
 
     hold: str
     key: str
@@ -124,6 +117,10 @@ class Reserved(Event, frozen=True):
     output_limit: int
     deadline: Instant
     prompt_hash: str = ""
+    payer: str = ""
+    right: str = ""
+    grains: int = 0
+    missed: tuple[str, ...] = ()
 
 
 class Checkpointed(Event, frozen=True):
@@ -220,17 +217,23 @@ Any: TypeAlias = (
     | ParameterScheduled
     | ParameterChanged
     | Ticked
+    | x.Listed
+    | x.LotsMinted
+    | x.LotsRetired
+    | x.OrderPlaced
+    | x.Filled
+    | x.OrderRested
+    | x.OrderReduced
+    | x.OrderEnded
+    | x.CallOpened
+    | x.Uncrossed
+    | x.QuotesRequested
+    | x.RequestEnded
+    | x.Redeemed
+    | x.Claimed
+    | x.ClaimSettled
+    | x.Pleaded
+    | x.InstrumentSettled
+    | x.TierSet
 )
 """The union that a journal decodes to."""
-
-
-def paid(receipt: Receipt) -> tuple[Posting, ...]:
-    """What a receipt posts: its price out of the payer, the waterfall into the payees."""
-    asset = receipt.asset
-    lines = [Posting(receipt.account, asset, -receipt.price)]
-    lines += [Posting(p.account, asset, p.amount) for p in receipt.waterfall]
-    return tuple(lines)
-
-
-def _move(source: str, target: str, asset: str, amount: Amount) -> tuple[Posting, ...]:
-    return Posting(source, asset, -amount), Posting(target, asset, amount)

@@ -41,6 +41,18 @@ PARAMETERS = {
     ),
     "batch_receipts_max": Parameter(10_000, 1, 10_000_000, "receipts", "that close a batch"),
     "batch_seconds": Parameter(3_600, 1, 604_800, "s", "after which a batch closes"),
+    "trade_fee_ppm": Parameter(1_000, 0, 50_000, "ppm", "of each trade from its taker"),
+    "call_seconds": Parameter(60, 0, 86_400, "s", "of an opening, closing or breaker's call"),
+    "freeze_seconds": Parameter(5, 0, 3_600, "s", "before a call's end without cancelling"),
+    "breaker_ppm": Parameter(200_000, 1_000, 10_000_000, "ppm", "from the reference halts trade"),
+    "position_ppm": Parameter(1_000_000, 1, 1_000_000, "ppm", "of an instrument for one owner"),
+    "tier0_open_credits": Parameter(150, 0, 10**12, "credits", "in open buy orders, tier 0"),
+    "tier1_open_credits": Parameter(15_000, 0, 10**12, "credits", "in open buy orders, tier 1"),
+    "tier2_open_credits": Parameter(10**9, 0, 10**12, "credits", "in open buy orders, tier 2"),
+    "claim_stake_ppm": Parameter(10_000, 0, 1_000_000, "ppm", "of a claim's worth at stake"),
+    "dispute_seconds": Parameter(3_600, 1, 2_592_000, "s", "in which a claim is put to the test"),
+    "settle_seconds": Parameter(300, 0, 604_800, "s", "from a window's end to its settlement"),
+    "notice_seconds": Parameter(3_600, 1, 604_800, "s", "within which force majeure is pleaded"),
     "idem_seconds": Parameter(86_400, 60, 604_800, "s", "for which a command may be repeated"),
 }
 

@@ -19,9 +19,11 @@ from allmende.core.units import MINUTE, Instant
 
 FEATURES = {
     "closed_loop": frozenset({"transfer_within"}),
-    "limited_network": frozenset({"transfer_within", "transfer"}),
-    "open": frozenset({"transfer_within", "transfer", "exchange", "withdraw"}),
-    "lab": frozenset({"transfer_within", "transfer", "exchange", "withdraw", "play_money"}),
+    "limited_network": frozenset({"transfer_within", "transfer", "trade_rights"}),
+    "open": frozenset({"transfer_within", "transfer", "trade_rights", "exchange", "withdraw"}),
+    "lab": frozenset(
+        {"transfer_within", "transfer", "trade_rights", "exchange", "withdraw", "play_money"}
+    ),
 }
 """Mode -> what it has. DESIGN section 7; economics.md section 3.3."""
 

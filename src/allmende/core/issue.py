@@ -68,7 +68,7 @@ def deposit(state: State, command: c.Deposit) -> list[e.Event]:
 
 
 def register_asset(state: State, command: c.RegisterAsset) -> list[e.Event]:
-    new_id(command.id, command.id in state.assets)
+    new_id(command.id, command.id in state.assets or command.id in state.listings)
     find_member(state, command.issuer)
     allow(state, command.by, command.issuer, command.at)
     asset = Asset(command.id, command.issuer, command.name)
@@ -99,7 +99,8 @@ def mint(state: State, command: c.Mint) -> list[e.Event]:
 def transfer(state: State, command: c.Transfer) -> list[e.Event]:
     find_member(state, command.source)
     find_member(state, command.target)
-    find_asset(state, command.asset)
+    if command.asset not in state.listings:
+        find_asset(state, command.asset)
     allow(state, command.by, command.source, command.at)
     inside = root(state, command.source) == root(state, command.target)
     feature(state, "transfer_within" if inside else "transfer")

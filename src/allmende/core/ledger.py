@@ -10,14 +10,14 @@ member; a hold of 1 credit then leaves 4 available, and moves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from allmende.core.nouns import Posting
+from allmende.core.contracts import Order
+from allmende.core.nouns import BOND, ISSUER, Posting
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import Amount, credits
 
-ISSUER = "issuer/"
 COMMONS = "commons"
 """Where the levy goes."""
 
@@ -25,6 +25,11 @@ COMMONS = "commons"
 def issuer_account(asset: str) -> str:
     """The account that stands below zero by exactly what is outstanding."""
     return ISSUER + asset
+
+
+def bond_account(instrument: str) -> str:
+    """The account that keeps what secures an instrument."""
+    return BOND + instrument
 
 
 def balance(state: State, account: str, asset: str) -> Amount:
@@ -89,12 +94,37 @@ def check(state: State) -> None:
 
 def _held_by_business(state: State) -> dict[str, dict[str, Amount]]:
     total: dict[str, dict[str, Amount]] = {}
-    rows = [(h.account, h.offer.asset, h.amount) for h in state.holds.values()]
-    rows += [(p.receipt.account, p.receipt.asset, p.held) for p in state.provisional.values()]
-    for rest in state.provisional.values():
-        rows += [(p.account, rest.receipt.asset, p.amount) for p in rest.receipt.waterfall]
-    for account, asset, amount in rows:
+    for account, asset, amount in (*_of_requests(state), *_of_trading(state)):
         if amount:
             held = total.setdefault(asset, {})
             held[account] = held.get(account, 0) + amount
     return total
+
+
+def _of_requests(state: State) -> Iterator[Posting]:
+    for hold in state.holds.values():
+        yield Posting(hold.payer or hold.account, hold.offer.asset, hold.amount)
+        yield Posting(hold.account, hold.right, hold.grains)
+    for rest in state.provisional.values():
+        receipt = rest.receipt
+        yield Posting(receipt.payer or receipt.account, receipt.asset, rest.held)
+        yield Posting(receipt.account, receipt.right, rest.grains)
+        for payment in receipt.waterfall:
+            yield Posting(payment.account, receipt.asset, payment.amount)
+
+
+def _of_trading(state: State) -> Iterator[Posting]:
+    for working in state.orders.values():
+        if working.aside:
+            yield order_aside(state, working.order, working.left)
+    for claim in state.claims.values():
+        asset = state.listings[claim.instrument].instrument.asset
+        yield Posting(claim.account, asset, claim.stake)
+
+
+def order_aside(state: State, order: Order, grains: int) -> Posting:
+    """What `grains` of a resting order keep aside: the buyer's credit, the seller's rights."""
+    if order.side == "sell":
+        return Posting(order.account, order.instrument, grains)
+    asset = state.listings[order.instrument].instrument.asset
+    return Posting(order.account, asset, order.price * grains)

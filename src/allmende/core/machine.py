@@ -15,13 +15,35 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from allmende.core import budgets, govern, identity, issue, ledger, settle, spend, trade, verify
+from allmende.core import (
+    budgets,
+    govern,
+    identity,
+    issue,
+    issue_rights,
+    ledger,
+    orders,
+    rights,
+    settle,
+    settle_rights,
+    spend,
+    spend_rights,
+    trade,
+    trade_calls,
+    trade_orders,
+    trade_quotes,
+    verify,
+)
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import Served, State
 
-STAGES = (govern, identity, issue, trade, settle, spend, verify)
+STAGES = (
+    *(govern, identity, issue, issue_rights),
+    *(trade, trade_calls, trade_quotes, trade_orders),
+    *(settle, spend, spend_rights, verify, settle_rights),
+)
 """In the order in which they see a command or an event that several of them handle. Settle
 closes a due batch before spend and verify finalise what then belongs to the next one."""
 
@@ -83,7 +105,7 @@ def apply(state: State, event: e.Event) -> None:
 
 def check(state: State) -> None:
     """The invariants, asserted. Linear in the state: for tests, audits and simulation."""
-    for part in (ledger, budgets, trade, settle, govern):
+    for part in (ledger, budgets, trade, orders, rights, settle, govern):
         part.check(state)
 
 

@@ -20,6 +20,10 @@ SYSTEM = "system"
 MEMBER_KINDS = ("organisation", "person", "provider", "operator")
 PERIODS = ("total", "month", "term")
 ROLES = ("spend", "manage", "operate")
+ISSUER = "issuer/"
+"""Accounts that stand below zero by what is outstanding of an asset or a right."""
+BOND = "bond/"
+"""Accounts that keep what secures an instrument."""
 TITLE_KINDS = ("model", "machine", "dataset")
 ENDPOINTS = ("chat/completions", "completions", "embeddings", "responses")
 OUTCOMES = ("complete", "client_left", "provider_cut", "limit", "crash", "expired")
@@ -51,6 +55,7 @@ class Member(Struct, frozen=True):
     name: str
     kind: str
     home: str = ""
+    tier: int = 1
 
 
 class Asset(Struct, frozen=True):
@@ -133,7 +138,8 @@ class Policy(Struct, frozen=True, omit_defaults=True):
 
     `max_rate` pico-credits per unit, `max_cost` pico-credits for this request at worst,
     `max_ug` micrograms of CO2 at worst; countries are ISO 3166 alpha-3; `order` lists
-    offers or providers to try first; `sort` is "price" or "carbon".
+    offers or providers to try first; `sort` is "price" or "carbon". `pay` lists instruments whose
+    rights pay, in that order, or is ("credit",); empty is nearest expiry first, then credit.
     """
 
     max_rate: Amount | None = None
@@ -146,12 +152,15 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     providers: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     sort: str = "price"
+    pay: tuple[str, ...] = ()
 
 
 class Hold(Struct, frozen=True):
     """Credit set aside for one request at its worst case, until capture, void or expiry.
 
     `bound` is the most units it may use; `checkpoint` what was delivered when last heard.
+    Where a `right` pays, `grains` of it are set aside too, figured by `weights`, and the
+    credit is the bond's: `payer` is its account, else it is `account` itself.
     """
 
     id: str
@@ -167,6 +176,10 @@ class Hold(Struct, frozen=True):
     prompt_hash: str
     idem: str = ""
     checkpoint: Units | None = None
+    payer: str = ""
+    right: str = ""
+    grains: int = 0
+    weights: Tariff = Tariff()
 
 
 class Payment(Struct, frozen=True, array_like=True, gc=False):
@@ -183,6 +196,8 @@ class Receipt(Struct, frozen=True, omit_defaults=True):
     `units` is what was charged, on the `basis` named; `counted` is our own count and
     `reported` the provider's; hashes are HMAC-SHA256 under the caller's own key, so only
     its holder can open them. JSON in this field order, without spaces, is the canonical form.
+    Where rights paid, `grains` of instrument `right` left the account, and the credit came
+    out of `payer`, the issuer's bond.
     """
 
     id: str
@@ -210,13 +225,30 @@ class Receipt(Struct, frozen=True, omit_defaults=True):
     counted: Units | None = None
     prompt_hash: str = ""
     answer_hash: str = ""
+    right: str = ""
+    grains: int = 0
+    payer: str = ""
+
+
+def paid(receipt: Receipt) -> tuple[Posting, ...]:
+    """What a receipt posts: its price out of the payer, the waterfall into the payees.
+
+    Rights that paid go back to where they came from.
+    """
+    asset = receipt.asset
+    lines = [Posting(receipt.payer or receipt.account, asset, -receipt.price)]
+    lines += [Posting(p.account, asset, p.amount) for p in receipt.waterfall]
+    if receipt.right:
+        lines.append(Posting(receipt.account, receipt.right, -receipt.grains))
+        lines.append(Posting(ISSUER + receipt.right, receipt.right, receipt.grains))
+    return tuple(lines)
 
 
 class Provisional(Struct, frozen=True):
     """A captured receipt that waits for its recount.
 
-    `held` of the payer's hold, and what the payees got, stay set aside until then;
-    `shares` is the waterfall at capture, under which a correction is split too.
+    `held` of the payer's hold, `grains` of its right, and what the payees got stay set aside
+    until then; `shares` is the waterfall at capture, under which a correction is split too.
     """
 
     receipt: Receipt
@@ -224,3 +256,4 @@ class Provisional(Struct, frozen=True):
     held: Amount
     deadline: Instant
     shares: tuple[Share, ...]
+    grains: int = 0

@@ -37,6 +37,17 @@ class Why(Enum):
     HOLD_CLOSED = (409, False, "That hold is no longer open.")
     UPSTREAM_FAILED = (502, True, "The provider failed before it answered.")
     NO_OFFER = (503, True, "No offer meets the policy.")
+    NO_INSTRUMENT = (404, False, "There is no such instrument here.")
+    NO_ORDER = (404, False, "That order is not working here.")
+    OVER_CAPACITY = (409, False, "That is more than the declared capacity.")
+    NO_BOND = (402, True, "The bond does not cover it.")
+    OVER_LIMIT = (403, True, "A limit of this market does not allow it.")
+    OFF_TICK = (422, False, "The price or the quantity is off its steps.")
+    HALTED = (409, True, "The instrument does not trade this way at the moment.")
+    ENDED = (409, False, "The instrument's trading is over.")
+    WOULD_TRADE = (409, True, "The order would trade at once, or with its own owner.")
+    UNFILLED = (409, True, "The book cannot fill the whole order now.")
+    OWED = (409, False, "Rights stand against it that are not delivered yet.")
     CLOSING = (503, True, "The market is shutting down.")
 
     @property

@@ -15,8 +15,9 @@ import msgspec
 
 from allmende.core import commands as c
 from allmende.core import events as e
+from allmende.core import exchange_events as x
 from allmende.core.identity import allow_operator
-from allmende.core.nouns import Posting, Receipt
+from allmende.core.nouns import Posting, Receipt, paid
 from allmende.core.state import OpenBatch, State
 from allmende.core.units import SECOND
 
@@ -91,7 +92,7 @@ def _close(state: State, at: int) -> list[e.Event]:
     ]
 
 
-def settled(state: State, event: e.Captured | e.Finalised) -> None:
+def settled(state: State, event: e.Captured | e.Finalised | x.Redeemed) -> None:
     """Put a final receipt into the open batch; a pending one comes when it is final."""
     receipt = event.receipt
     if receipt.verdict == "pending":
@@ -101,10 +102,9 @@ def settled(state: State, event: e.Captured | e.Finalised) -> None:
         batch.since = event.at
     batch.receipts += 1
     push(batch.peaks, receipt_leaf(receipt))
-    net = batch.net.setdefault(receipt.asset, {})
-    net[receipt.account] = net.get(receipt.account, 0) - receipt.price
-    for payment in receipt.waterfall:
-        net[payment.account] = net.get(payment.account, 0) + payment.amount
+    for account, asset, amount in paid(receipt):
+        net = batch.net.setdefault(asset, {})
+        net[account] = net.get(account, 0) + amount
 
 
 def receipt_leaf(receipt: Receipt) -> bytes:
@@ -125,4 +125,9 @@ def check(state: State) -> None:
 
 
 DECIDE = {c.CloseBatch: close_batch, c.Tick: close_due}
-APPLY = {e.Captured: settled, e.Finalised: settled, e.BatchClosed: batch_closed}
+APPLY = {
+    e.Captured: settled,
+    e.Finalised: settled,
+    x.Redeemed: settled,
+    e.BatchClosed: batch_closed,
+}

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from allmende.core import budgets, ledger
+from allmende.core import budgets, ledger, rights
 from allmende.core import commands as c
 from allmende.core import events as e
-from allmende.core.book import best, down_until
+from allmende.core.book import down_until
 from allmende.core.identity import arrive, key, require_rate
 from allmende.core.nouns import ENDPOINTS, OUTCOMES, Hold, Provisional, Receipt
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
-from allmende.core.units import SECOND, Units, clip, energy, price
+from allmende.core.units import SECOND, Amount, Units, clip, energy, price
 from allmende.core.waterfall import payments, shares
 
 BOUND_MAX = 10**12
@@ -43,9 +43,9 @@ def reserve(state: State, command: c.Reserve) -> list[e.Event]:
     if not command.exclude:
         require_rate(state, spender, command.at)
     budget = state.budgets[spender.budget]
-    choice = best(state, command, spender.max_rate, budget.asset)
+    choice, lots, missed = rights.choose(state, command, spender.max_rate, budget)
     budgets.require_room(state, budget.id, choice.amount, command.at)
-    ledger.require(state, budget.owner, budget.asset, choice.amount)
+    ledger.require(state, lots.payer or budget.owner, budget.asset, choice.amount)
     return [
         e.Reserved(
             at=command.at,
@@ -60,6 +60,10 @@ def reserve(state: State, command: c.Reserve) -> list[e.Event]:
             output_limit=choice.output_limit,
             deadline=command.at + state.parameters["hold_seconds"] * SECOND,
             prompt_hash=command.prompt_hash,
+            payer=lots.payer,
+            right=lots.right,
+            grains=lots.grains,
+            missed=missed,
         )
     ]
 
@@ -161,6 +165,9 @@ def _receipt(
         reported=command.reported,
         prompt_hash=hold.prompt_hash,
         answer_hash=command.answer_hash,
+        right=hold.right,
+        grains=price(hold.weights, units) if hold.right else 0,
+        payer=hold.payer,
     )
 
 
@@ -168,8 +175,8 @@ def _receipt(
 
 
 def reserved(state: State, event: e.Reserved) -> None:
-    offer = state.offers[event.offer]
-    state.holds[event.hold] = Hold(
+    offer, weights = rights.terms(state, event.offer, event.right)
+    hold = Hold(
         event.hold,
         event.at,
         event.deadline,
@@ -182,13 +189,29 @@ def reserved(state: State, event: e.Reserved) -> None:
         event.bound,
         event.prompt_hash,
         event.idem,
+        None,
+        event.payer,
+        event.right,
+        event.grains,
+        weights,
     )
+    state.holds[event.hold] = hold
     state.trading[offer.id].in_flight += 1
-    ledger.set_aside(state, event.account, offer.asset, event.amount)
+    _set_aside(state, hold, event.amount, event.grains)
     budgets.charge(state, event.budget, event.at, held=event.amount, spent=0)
+    for missed in event.missed:
+        rights.fault(state.listings[missed], event.account, event.at)
     spender = state.keys.get(state.key_hashes.get(event.key, ""))
     if spender is not None:
         arrive(state, spender, event.at)
+
+
+def _set_aside(state: State, hold: Hold, amount: Amount, grains: int) -> None:
+    """Credit of whoever pays, and of a right its holder's grains; negative to give back."""
+    ledger.set_aside(state, hold.payer or hold.account, hold.offer.asset, amount)
+    if hold.right:
+        ledger.set_aside(state, hold.account, hold.right, grains)
+        state.listings[hold.right].redeeming += grains
 
 
 def checkpointed(state: State, event: e.Checkpointed) -> None:
@@ -204,16 +227,20 @@ def captured(state: State, event: e.Captured) -> None:
     """Pay the receipt. Until a pending one is recounted, what may still move stays set aside."""
     receipt = event.receipt
     hold = state.holds.pop(receipt.id)
-    kept = hold.amount - receipt.price if receipt.verdict == "pending" else 0
+    pending = receipt.verdict == "pending"
+    kept = hold.amount - receipt.price if pending else 0
+    grains = hold.grains - receipt.grains if pending else 0
     _leave(state, hold, ok=True)
-    ledger.set_aside(state, hold.account, receipt.asset, kept - hold.amount)
+    _set_aside(state, hold, kept - hold.amount, grains - hold.grains)
     budgets.charge(state, hold.budget, event.at, held=kept - hold.amount, spent=receipt.price)
     ledger.post(state, event.postings)
     state.tally.captured += 1
-    if receipt.verdict == "pending":
+    if receipt.right:
+        rights.delivered(state, hold, receipt)
+    if pending:
         due = event.at + state.parameters["recount_seconds"] * SECOND
         given = shares(state, hold.offer)
-        state.provisional[receipt.id] = Provisional(receipt, hold, kept, due, given)
+        state.provisional[receipt.id] = Provisional(receipt, hold, kept, due, given, grains)
         for payment in receipt.waterfall:
             ledger.set_aside(state, payment.account, receipt.asset, payment.amount)
 
@@ -222,8 +249,10 @@ def voided(state: State, event: e.Voided) -> None:
     hold = state.holds.pop(event.hold)
     state.served.pop(hold.idem, None)
     _leave(state, hold, ok=False, fault=event.fault, down_until=event.down_until)
-    ledger.set_aside(state, hold.account, hold.offer.asset, -hold.amount)
+    _set_aside(state, hold, -hold.amount, -hold.grains)
     budgets.charge(state, hold.budget, event.at, held=-hold.amount, spent=0)
+    if event.fault and hold.right:
+        rights.failed(state, hold, event.at)
 
 
 def _leave(state: State, hold: Hold, *, ok: bool, fault: bool = False, down_until: int = 0) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from allmende.core import events
+from allmende.core.contracts import Claim, Instrument, Order, Plea, QuoteRequest
 from allmende.core.nouns import Asset, Hold, Key, Market, Member, Offer, Provisional, Title
 from allmende.core.units import Amount, Instant
 
@@ -74,6 +75,58 @@ class Tally(Struct):
     batched: int = 0
 
 
+class Working(Struct):
+    """An order that is not over. `left` grains; `aside` says that they are set aside."""
+
+    order: Order
+    left: int
+    aside: bool = False
+
+
+class Side(Struct):
+    """Resting orders of one side: prices ascending, and at each the ids in time order."""
+
+    prices: list[Amount] = field(default_factory=list)
+    levels: dict[Amount, dict[str, None]] = field(default_factory=dict)
+
+
+class Service(Struct):
+    """One account's requests under one instrument: answered, and failed by the provider.
+
+    `used` grains in the running `hour` (hours since 1970), for the cap on its rate.
+    """
+
+    served: int = 0
+    faulted: int = 0
+    hour: int = 0
+    used: int = 0
+
+
+class Listing(Struct):
+    """An instrument and how it is doing. Quantities are grains.
+
+    `call_until` is when the running call uncrosses, 0 in continuous trading; `reference`
+    is what the circuit breaker measures from, `last` the last trade. `redeeming` is set
+    aside by requests; `turnover` and `volume` are what an index is figured from.
+    """
+
+    instrument: Instrument
+    reference: Amount
+    call_until: Instant = 0
+    last: Amount = 0
+    issued: int = 0
+    delivered: int = 0
+    redeeming: int = 0
+    trades: int = 0
+    bids: Side = field(default_factory=Side)
+    asks: Side = field(default_factory=Side)
+    service: dict[str, Service] = field(default_factory=dict)
+    first_fault: Instant = 0
+    plea: Plea | None = None
+    turnover: Amount = 0
+    volume: int = 0
+
+
 class State(Struct):
     market: Market | None = None
     now: Instant = 0
@@ -104,3 +157,15 @@ class State(Struct):
     batch: OpenBatch = field(default_factory=OpenBatch)
     tally: Tally = field(default_factory=Tally)
     served: dict[str, Served] = field(default_factory=dict)
+    listings: dict[str, Listing] = field(default_factory=dict)
+    delivering: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """model -> its unsettled physical instruments, nearest expiry first"""
+    indexing: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """model -> its unsettled cash instruments"""
+    orders: dict[str, Working] = field(default_factory=dict)
+    requests: dict[str, QuoteRequest] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    exposure: dict[str, Amount] = field(default_factory=dict)
+    """top of a member's tree -> pico-credits of its open buy orders"""
+    proved: dict[str, int] = field(default_factory=dict)
+    """provider -> grains of rights it delivered, verified"""

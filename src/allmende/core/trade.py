@@ -17,7 +17,7 @@ from allmende.core.identity import allow, find_member, new_id
 from allmende.core.nouns import ENDPOINTS, Offer
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State, Trading
-from allmende.core.units import METERS, Tariff
+from allmende.core.units import METERS, Instant, Tariff
 
 RATE_MAX = 10**15
 """Pico-credits a unit: a thousand credits a token is a slip of the keyboard."""
@@ -38,6 +38,8 @@ def post_offer(state: State, command: c.PostOffer) -> list[e.Event]:
     if not 0 < len(offer.model) <= 200:
         raise Refused(Why.BAD_VALUE, "An offer names the model that callers ask for.")
     _require_terms(offer)
+    if standing is not None:
+        _require_owed(state, standing, offer, command.at)
     return [e.OfferPosted(at=command.at, offer=offer)]
 
 
@@ -76,7 +78,21 @@ def withdraw_offer(state: State, command: c.WithdrawOffer) -> list[e.Event]:
     if offer is None:
         raise Refused(Why.NOT_FOUND, f"No offer {command.id!r}.")
     allow(state, command.by, offer.provider, command.at)
+    _require_owed(state, offer, None, command.at)
     return [e.OfferWithdrawn(at=command.at, id=command.id)]
+
+
+def _require_owed(state: State, old: Offer, new: Offer | None, at: Instant) -> None:
+    """An offer that rights stand against stays, and stays what it is."""
+    kept = new is not None and _sells(new) == _sells(old)
+    for id_ in state.delivering.get(old.model, ()):
+        instrument = state.listings[id_].instrument
+        if instrument.offer == old.id and at < instrument.end and not kept:
+            raise Refused(Why.OWED, f"It delivers {id_}: leave title, model, zone and asset.")
+
+
+def _sells(offer: Offer) -> tuple[object, ...]:
+    return offer.title, offer.model, offer.zone, offer.asset
 
 
 def offer_posted(state: State, event: e.OfferPosted) -> None:

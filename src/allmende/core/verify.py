@@ -14,7 +14,7 @@ from msgspec import structs
 from allmende.core import budgets, ledger
 from allmende.core import commands as c
 from allmende.core import events as e
-from allmende.core.nouns import Provisional
+from allmende.core.nouns import Provisional, paid
 from allmende.core.state import State
 from allmende.core.units import PPM, Units, clip, energy, price
 from allmende.core.waterfall import payments
@@ -68,8 +68,10 @@ def _final(state: State, rest: Provisional, counted: Units | None, at: int) -> e
         basis="counted",
         verdict=verdict_on(counted, old.reported, state.parameters["completion_band_ppm"]),
         counted=counted,
+        grains=price(rest.hold.weights, units) if old.right else 0,
     )
-    before = () if receipt.waterfall == old.waterfall else e.paid(old)
+    same = (receipt.waterfall, receipt.grains) == (old.waterfall, old.grains)
+    before = () if same else paid(old)
     return e.Finalised(at=at, receipt=receipt, before=before, cause="recounted")
 
 
@@ -99,7 +101,12 @@ def _rest(units: Units) -> tuple[int, ...]:
 def finalised(state: State, event: e.Finalised) -> None:
     receipt = event.receipt
     rest = state.provisional.pop(receipt.id)
-    ledger.set_aside(state, receipt.account, receipt.asset, -rest.held)
+    ledger.set_aside(state, receipt.payer or receipt.account, receipt.asset, -rest.held)
+    if receipt.right:
+        listing = state.listings[receipt.right]
+        ledger.set_aside(state, receipt.account, receipt.right, -rest.grains)
+        listing.redeeming -= rest.grains
+        listing.delivered += receipt.grains - rest.receipt.grains
     for payment in rest.receipt.waterfall:
         ledger.set_aside(state, payment.account, receipt.asset, -payment.amount)
     more = receipt.price - rest.receipt.price

@@ -1,0 +1,1 @@
+"""Figures over facts: statistics that people read and nothing decides from. Floats live here."""
