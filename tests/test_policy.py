@@ -24,6 +24,8 @@ TABLE: list[tuple[str, dict[str, Any], Policy]] = [
     ("control=deu,Big Corp", {"control": ["DEU", "Big Corp"]}, Policy(control=("DEU", "Big Corp"))),
     ("not-control=USA", {"not_control": "usa"}, Policy(not_control=("USA",))),
     ("providers=a,b", {"providers": "a,b"}, Policy(providers=("a", "b"))),
+    ("pay=december,january", {"pay": ["december", "january"]},
+     Policy(pay=("december", "january"))),
     ("order=a,b;sort=carbon", {"order": ["a", "b"], "sort": "carbon"},
      Policy(order=("a", "b"), sort="carbon")),
 ]  # fmt: skip

@@ -152,5 +152,6 @@ DEMANDS: dict[str, tuple[str, Callable[[str, Words], Any]]] = {
     "providers": ("providers", _list),
     "order": ("order", _list),
     "sort": ("sort", _sort),
+    "pay": ("pay", _list),
 }
 """What a caller writes -> (field of core.nouns.Policy, how it is read)."""

@@ -26,6 +26,7 @@ class Slip(Struct, frozen=True, omit_defaults=True):
     """`price` is credits of `asset` as decimal text; energy is microjoules, micrograms.
 
     While `verdict` is "pending" our own count is still to come and may change the price.
+    Where rights paid, `grains` of instrument `right` did, and the price is what they are worth.
     """
 
     receipt: str
@@ -39,6 +40,8 @@ class Slip(Struct, frozen=True, omit_defaults=True):
     basis: str
     verdict: str
     outcome: str
+    right: str = ""
+    grains: int = 0
 
 
 encode = msgspec.json.Encoder().encode
@@ -57,6 +60,8 @@ def of(receipt: Receipt) -> Slip:
         receipt.basis,
         receipt.verdict,
         receipt.outcome,
+        receipt.right,
+        receipt.grains,
     )
 
 
@@ -82,6 +87,7 @@ def headers(slip: Slip, length: int) -> Headers:
         (b"x-allmende-price", slip.price.encode()),
         (b"x-allmende-provider", slip.provider.encode()),
         (b"x-allmende-verdict", slip.verdict.encode()),
+        *_paid_with(slip.right),
     ]
 
 
@@ -91,4 +97,10 @@ def stream_headers(hold: Hold) -> Headers:
         *STREAM,
         (b"x-allmende-receipt", hold.id.encode()),
         (b"x-allmende-provider", hold.offer.provider.encode()),
+        *_paid_with(hold.right),
     ]
+
+
+def _paid_with(right: str) -> Headers:
+    """The instrument whose rights pay, where any do."""
+    return [(b"x-allmende-paid-with", right.encode())] if right else []
