@@ -137,9 +137,7 @@ def test_the_window_ends_and_replay_agrees(tmp_path: Path) -> None:
                 await market.desk.submit(c.Tick(at=market.clock.now()))
             assert not market.desk.state.listings
             await market.settled()
-            again = machine.replay(
-                v for fr in market.journal.frames() for v in decode_events(fr.body)
-            )
+            again = machine.replay(market.events)
             assert machine.digest(again) == machine.digest(market.desk.state)
 
     run(work())
