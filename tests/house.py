@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 STAGES = (
     *("issue", "trade", "spend", "verify", "settle", "govern", "observe"),
     *("issue_rights", "trade_orders", "trade_calls", "trade_quotes"),
-    *("spend_rights", "settle_rights"),
+    *("spend_rights", "settle_rights", "verify_cases"),
 )
 ROOMS = ("doors", "lab", "adapters")
 STAGE_MAY = (

@@ -135,6 +135,19 @@ class Claim(Struct, frozen=True):
     faulted: int
 
 
+class Case(Struct, frozen=True):
+    """Something a person is to look at: what it is (`kind`), about whom (a member), in a
+    sentence, and the numbers of the events it rests on. `opener` is a key's id, or system.
+    """
+
+    id: str
+    kind: str
+    subject: str
+    explanation: str
+    evidence: tuple[int, ...]
+    opener: str
+
+
 class Plea(Struct, frozen=True):
     """Force majeure, as an issuer pleads it, and what was found on the three parts."""
 

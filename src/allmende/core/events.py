@@ -235,5 +235,7 @@ Any: TypeAlias = (
     | x.Pleaded
     | x.InstrumentSettled
     | x.TierSet
+    | x.CaseOpened
+    | x.CaseDecided
 )
 """The union that a journal decodes to."""

@@ -143,3 +143,21 @@ class SetTier(Command, frozen=True):
 
     member: str
     tier: int
+
+
+class OpenCase(Command, frozen=True):
+    """Ask a person to look: `evidence` lists event numbers. By an operator or the house."""
+
+    id: str
+    kind: str
+    subject: str
+    explanation: str
+    evidence: tuple[int, ...]
+
+
+class DecideCase(Command, frozen=True):
+    """A person's word on a case, and why. Never by the house itself."""
+
+    id: str
+    decision: str
+    reason: str

@@ -8,7 +8,7 @@ and one lot the other way; a taker's fee of 0.1 % posts 0.0031 credits to the op
 
 from __future__ import annotations
 
-from allmende.core.contracts import Claim, Instrument, Order, Plea, QuoteRequest
+from allmende.core.contracts import Case, Claim, Instrument, Order, Plea, QuoteRequest
 from allmende.core.facts import Event, move
 from allmende.core.nouns import Posting, Receipt, paid
 from allmende.core.units import Amount, Instant
@@ -189,3 +189,18 @@ class InstrumentSettled(Event, frozen=True):
 class TierSet(Event, frozen=True):
     member: str
     tier: int
+
+
+class CaseOpened(Event, frozen=True):
+    """Somebody is to look at something; nothing else follows from it."""
+
+    case: Case
+
+
+class CaseDecided(Event, frozen=True):
+    """`decider` is the id of the key that a person decided with."""
+
+    case: str
+    decision: str
+    reason: str
+    decider: str

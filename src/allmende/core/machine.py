@@ -33,6 +33,7 @@ from allmende.core import (
     trade_orders,
     trade_quotes,
     verify,
+    verify_cases,
 )
 from allmende.core import commands as c
 from allmende.core import events as e
@@ -42,7 +43,7 @@ from allmende.core.state import Served, State
 STAGES = (
     *(govern, identity, issue, issue_rights),
     *(trade, trade_calls, trade_quotes, trade_orders),
-    *(settle, spend, spend_rights, verify, settle_rights),
+    *(settle, spend, spend_rights, verify, verify_cases, settle_rights),
 )
 """In the order in which they see a command or an event that several of them handle. Settle
 closes a due batch before spend and verify finalise what then belongs to the next one."""

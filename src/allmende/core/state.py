@@ -12,7 +12,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from allmende.core import events
-from allmende.core.contracts import Claim, Instrument, Order, Plea, QuoteRequest
+from allmende.core.contracts import Case, Claim, Instrument, Order, Plea, QuoteRequest
 from allmende.core.nouns import Asset, Hold, Key, Market, Member, Offer, Provisional, Title
 from allmende.core.units import Amount, Instant
 
@@ -169,3 +169,5 @@ class State(Struct):
     """top of a member's tree -> pico-credits of its open buy orders"""
     proved: dict[str, int] = field(default_factory=dict)
     """provider -> grains of rights it delivered, verified"""
+    cases: dict[str, Case] = field(default_factory=dict)
+    """those that nobody has decided yet"""

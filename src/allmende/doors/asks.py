@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from allmende.core import commands as c
+from allmende.core import exchange_commands as x
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
 from allmende.doors.plain import AMOUNTS, INSTANTS, RATES, inward
@@ -36,6 +37,8 @@ COMMANDS: dict[str, type[c.Command]] = {
     "withdraw_offer": c.WithdrawOffer,
     "close_batch": c.CloseBatch,
     "set_parameter": c.SetParameter,
+    "open_case": x.OpenCase,
+    "decide_case": x.DecideCase,
 }
 """Everything else (reserve, capture, tick, ...) is the house's own and has no door."""
 
