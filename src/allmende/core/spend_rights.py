@@ -53,17 +53,7 @@ def _grains(instrument: Instrument, command: x.Redeem) -> int:
 def _receipt(state: State, instrument: Instrument, command: x.Redeem, grains: int) -> Receipt:
     assert state.market is not None
     cost = grains * instrument.price
-    tariff = value_tariff(instrument)
-    sold = Offer(
-        id=instrument.offer,
-        provider=instrument.issuer,
-        title=instrument.title,
-        model=instrument.model,
-        asset=instrument.asset,
-        tariff=tariff,
-        zone=instrument.zone,
-        url="",
-    )
+    sold = _sold(instrument)
     return Receipt(
         id=command.id,
         market=state.market.id,
@@ -78,7 +68,7 @@ def _receipt(state: State, instrument: Instrument, command: x.Redeem, grains: in
         endpoint="redeem",
         zone=instrument.zone,
         asset=instrument.asset,
-        tariff=tariff,
+        tariff=sold.tariff,
         units=command.units,
         price=cost,
         waterfall=payments(instrument.issuer, shares(state, sold), cost),
@@ -90,6 +80,20 @@ def _receipt(state: State, instrument: Instrument, command: x.Redeem, grains: in
         right=instrument.id,
         grains=grains,
         payer=ledger.bond_account(instrument.id),
+    )
+
+
+def _sold(instrument: Instrument) -> Offer:
+    """What is sold, as an offer: redeeming needs none that stands."""
+    return Offer(
+        id=instrument.offer,
+        provider=instrument.issuer,
+        title=instrument.title,
+        model=instrument.model,
+        asset=instrument.asset,
+        tariff=value_tariff(instrument),
+        zone=instrument.zone,
+        url="",
     )
 
 
