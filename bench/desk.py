@@ -45,6 +45,7 @@ def measure(
         fdatasync_us=machine.fdatasync_us(),
     )
     _pairs(found, rounds, say)
+    _exchange(found, rounds, say)
     _starts(found, min(START_EVENTS, 2 * receipts), say)
     _memory(found, receipts, say)
     shutil.rmtree(WORK, ignore_errors=True)
@@ -63,6 +64,26 @@ def _pairs(found: DeskResults, rounds: int, say: Say) -> None:
     found.pair_p50_ms = statistics.median(run.p50_ms for run in runs)
     found.pair_p99_ms = statistics.median(run.p99_ms for run in runs)
     found.notes.append(f"Pairs: {IN_FLIGHT} in flight, {PAIRS_S:g} s after 1 s, budgets 3 deep.")
+
+
+def _exchange(found: DeskResults, rounds: int, say: Say) -> None:
+    """Orders, and pairs that lots pay for, in turns with as many that credit pays for."""
+    orders, rights, credit = [], [], []
+    for number in range(rounds):
+        for what, rates, each in (
+            ("orders", orders, 2),
+            ("rights", rights, 1),
+            ("pairs", credit, 1),
+        ):
+            told, _ = _run(what, _fresh(what), PAIRS_S)
+            rates.append(each * told.pairs / told.seconds)
+        say(
+            f"exchange {number + 1}/{rounds}: {orders[-1]:,.0f} orders/s; pairs by rights "
+            f"{rights[-1]:,.0f}/s, by credit {credit[-1]:,.0f}/s"
+        )
+    found.orders_per_s = statistics.median(orders)
+    found.rights_per_s = statistics.median(rights)
+    found.rights_to_credit = found.rights_per_s / statistics.median(credit)
 
 
 def _starts(found: DeskResults, events: int, say: Say) -> None:

@@ -26,6 +26,7 @@ from allmende.core import commands as c
 from allmende.core.nouns import Key, Member, Offer, Share, Title
 from allmende.core.units import CREDIT, Tariff, Units, Zone
 from allmende.desk import Desk
+from bench import desk_exchange as exchange
 
 IN_FLIGHT = 100
 _KEY = "b" * 64
@@ -99,23 +100,25 @@ async def pair(desk: Desk, clock: SystemClock, id_: str) -> None:
     await desk.submit(usage)
 
 
-async def pairs(folder: Path, seconds: float) -> Told:
-    """As many pairs as fit into some seconds, after a second of warm-up."""
+async def pairs(folder: Path, seconds: float, what: str = "pairs") -> Told:
+    """As many pairs as fit into some seconds, after a second of warm-up.
+
+    `rights` are pairs that lots pay for; `orders` are two orders each.
+    """
     desk, clock = await open_desk(folder), SystemClock()
-    took: list[float] = []
-    numbers = itertools.count()
-    began = time.perf_counter()
+    if what != "pairs":
+        await exchange.list_lots(desk, clock)
 
-    async def worker() -> None:
-        while (start := time.perf_counter()) < began + 1 + seconds:
-            await pair(desk, clock, f"h{next(numbers)}")
-            if start > began + 1:
-                took.append(time.perf_counter() - start)
+    async def work(number: int) -> None:
+        if what == "orders":
+            await exchange.order(desk, clock, number)
+        else:
+            await pair(desk, clock, f"h{number}")
 
-    await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
-    wall = time.perf_counter() - began - 1
+    took, wall = await exchange.timed(work, IN_FLIGHT, seconds)
+    paid = desk.state.listings["lots"].delivered if what == "rights" else 1
+    assert paid, "the lots did not pay"
     await desk.close()
-    took.sort()
     return Told(
         pairs=len(took),
         seconds=wall,
@@ -168,8 +171,8 @@ def memory_mb() -> float:
 
 
 async def main(what: str, folder: Path, amount: float) -> Told:
-    if what == "pairs":
-        return await pairs(folder, amount)
+    if what in ("pairs", "rights", "orders"):
+        return await pairs(folder, amount, what)
     return await (grow(folder, int(amount)) if what == "grow" else start(folder))
 
 

@@ -209,6 +209,9 @@ def _desk(found: DeskResults) -> list[str]:
         ["---"] * 3,
         ["durable reserve+capture pairs/s at 100 in flight", number(found.pairs_per_s), "25,000"],
         ["a pair, p50 / p99, ms", f"{found.pair_p50_ms:.2f} / {found.pair_p99_ms:.2f}", "- / 2"],
+        ["durable orders/s, half of them trades", number(found.orders_per_s), "20,000"],
+        ["pairs/s paid with rights", number(found.rights_per_s), "as with credit"],
+        ["the same, over pairs paid with credit", f"{found.rights_to_credit:.2f}", "1"],
         [f"start with {found.start_events:,} events, s", number(found.start_s), "3"],
         ["the same with no snapshot, s", number(found.start_without_snapshot_s), "-"],
         *(

@@ -41,6 +41,10 @@ class DeskResults(Struct):
     pair_p50_ms: float = 0.0
     pair_p99_ms: float = 0.0
     pairs_per_s_all: list[float] = field(default_factory=list)
+    orders_per_s: float = 0.0
+    rights_per_s: float = 0.0
+    rights_to_credit: float = 0.0
+    """Pairs that rights pay for, over pairs that credit pays for, in the same run."""
     start_events: int = 0
     start_s: float = 0.0
     start_without_snapshot_s: float = 0.0

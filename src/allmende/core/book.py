@@ -34,9 +34,10 @@ FAULTS_MAX = 3
 
 
 class Choice(NamedTuple):
-    """An offer, what it costs at worst (pico-credits), and the bounds that make it so."""
+    """An offer under a tariff, what it costs at worst, and the bounds that make it so."""
 
     offer: Offer
+    tariff: Tariff
     amount: Amount
     bound: Units
     output_limit: int
@@ -51,7 +52,7 @@ def best(state: State, ask: Reserve, max_rate: Amount | None, asset: str) -> Cho
     failed: dict[str, int] = {}
     for id_ in ids:
         offer = state.offers[id_]
-        choice = choice_at(offer, ask)
+        choice = choice_at(offer, ask, offer.tariff)
         reason = unfit(state, offer, ask, choice, max_rate, asset)
         if reason:
             failed[reason] = failed.get(reason, 0) + 1
@@ -64,17 +65,20 @@ def best(state: State, ask: Reserve, max_rate: Amount | None, asset: str) -> Cho
     return min(fits, key=lambda choice: _rank(choice, ask.policy))
 
 
-def choice_at(offer: Offer, ask: Reserve) -> Choice | None:
-    """What the request can cost at this offer at worst; None where a meter has no price."""
+def choice_at(offer: Offer, ask: Reserve, tariff: Tariff) -> Choice | None:
+    """What the request can cost at this offer at worst; None where a meter has no price.
+
+    The tariff is the offer's own, or what a right makes of it.
+    """
     prompt = offer.context if ask.images else min(ask.input_bound, offer.context)
     limit = min(ask.output_bound or offer.max_output, offer.max_output)
     if ask.endpoint == "embeddings":
         limit, bound = 0, Units(embedding=ask.input_bound)
     else:
-        images = ask.images if offer.tariff.image is not None else 0
+        images = ask.images if tariff.image is not None else 0
         bound = Units(input=prompt, output=limit * ask.choices, image=images)
     try:
-        return Choice(offer, worst_price(offer.tariff, bound), bound, limit)
+        return Choice(offer, tariff, worst_price(tariff, bound), bound, limit)
     except Unpriced:
         return None
 
@@ -96,7 +100,7 @@ def unfit(
         return "asset"
     if choice is None:
         return "unpriced"
-    if max_rate is not None and _top_rate(offer.tariff) > max_rate:
+    if max_rate is not None and _top_rate(choice.tariff) > max_rate:
         return "max price of the key"
     if ask.policy is not ANYTHING and ask.policy != ANYTHING:
         reason = _against(ask.policy, choice)
@@ -114,7 +118,7 @@ def _against(policy: Policy, choice: Choice) -> str:
     zone = offer.zone
     owners = {zone.parent_country, zone.parent} - {""} or {zone.country}
     checks = (
-        ("max_rate", policy.max_rate is not None and _top_rate(offer.tariff) > policy.max_rate),
+        ("max_rate", policy.max_rate is not None and _top_rate(choice.tariff) > policy.max_rate),
         ("max_cost", policy.max_cost is not None and choice.amount > policy.max_cost),
         ("zone", bool(policy.zones) and zone.country not in policy.zones),
         ("zone", zone.country in policy.not_zones),

@@ -21,7 +21,7 @@ from allmende.core.identity import allow, allow_operator, find_member, new_id
 from allmende.core.nouns import TITLE_KINDS
 from allmende.core.orders import find_listing
 from allmende.core.refusals import Refused, Why
-from allmende.core.rights import bond_for, outstanding, require_live
+from allmende.core.rights import bond_for, outstanding, require_live, value_tariff
 from allmende.core.state import Listing, State
 from allmende.core.trade_terms import GRAINS_MAX, PRICE_MAX, require_step
 from allmende.core.units import DAY, METERS, PPM, SECOND, credits
@@ -160,7 +160,7 @@ def set_tier(state: State, command: x.SetTier) -> list[e.Event]:
 
 def listed(state: State, event: f.Listed) -> None:
     new = event.instrument
-    state.listings[new.id] = Listing(new, new.price, event.until)
+    state.listings[new.id] = Listing(new, value_tariff(new), new.price, event.until)
     if new.kind != "model":
         return
     index = state.delivering if new.settlement == "physical" else state.indexing

@@ -159,8 +159,8 @@ class Hold(Struct, frozen=True):
     """Credit set aside for one request at its worst case, until capture, void or expiry.
 
     `bound` is the most units it may use; `checkpoint` what was delivered when last heard.
-    Where a `right` pays, `grains` of it are set aside too, figured by `weights`, and the
-    credit is the bond's: `payer` is its account, else it is `account` itself.
+    Where a `right` pays, `grains` of it are set aside too, the `tariff` is what they are worth,
+    and the credit is the bond's: `payer` is its account, "" if `account` itself pays.
     """
 
     id: str
@@ -171,6 +171,7 @@ class Hold(Struct, frozen=True):
     account: str
     amount: Amount
     offer: Offer
+    tariff: Tariff
     endpoint: str
     bound: Units
     prompt_hash: str
@@ -179,7 +180,6 @@ class Hold(Struct, frozen=True):
     payer: str = ""
     right: str = ""
     grains: int = 0
-    weights: Tariff = Tariff()
 
 
 class Payment(Struct, frozen=True, array_like=True, gc=False):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from allmende.core import events as e
+from allmende.core import exchange_events as x
 from allmende.core.nouns import Receipt
 from allmende.core.units import Amount
 
@@ -39,7 +40,8 @@ class Totals(Struct):
 
 def observe(totals: Totals, event: e.Event) -> None:
     """Fold one event: a receipt counts once, when it is final."""
-    if isinstance(event, e.Captured | e.Finalised) and event.receipt.verdict != "pending":
+    receipts = e.Captured | e.Finalised | x.Redeemed
+    if isinstance(event, receipts) and event.receipt.verdict != "pending":
         _add(totals, event.receipt)
 
 

@@ -27,7 +27,9 @@ from allmende.core.units import (
     Amount,
     Instant,
     Tariff,
+    Units,
     Unpriced,
+    price,
     worst_price,
 )
 
@@ -48,7 +50,6 @@ class Lots(NamedTuple):
 
 
 NO_LOTS = Lots("", "", 0)
-NO_WEIGHTS = Tariff()
 
 
 def outstanding(state: State, instrument: str) -> int:
@@ -79,17 +80,17 @@ def bond_for(state: State, instrument: Instrument, grains: int) -> Amount:
     return -(-instrument.price * grains * parts // PPM)
 
 
-def delivered_by(offer: Offer, instrument: Instrument) -> Offer:
-    """The offer under the terms of a right: its tariff is what the grains are worth."""
-    return structs.replace(offer, tariff=value_tariff(instrument))
-
-
-def grains_of(instrument: Instrument, choice: Choice) -> int | None:
+def worst_grains(instrument: Instrument, choice: Choice) -> int | None:
     """The most grains that a request can use; None where a meter has no weight."""
     try:
         return worst_price(instrument.weights, choice.bound)
     except Unpriced:
         return None
+
+
+def grains_of(state: State, right: str, units: Units) -> int:
+    """Grains that usage takes of a right; 0 where none pays."""
+    return price(state.listings[right].instrument.weights, units) if right else 0
 
 
 # Choosing -----------------------------------------------------------------------------
@@ -101,7 +102,7 @@ def choose(
     """The offer that serves, what pays, and which issuers were not there to deliver."""
     missed: tuple[str, ...] = ()
     for listing in _payable(state, ask, budget):
-        choice, reason = _delivery(state, listing.instrument, ask, max_rate)
+        choice, reason = _delivery(state, listing, ask, max_rate)
         if reason in FAILED:
             missed += (listing.instrument.id,) if reason in GONE else ()
             choice = _replacement(state, listing, ask, max_rate, budget)
@@ -132,13 +133,14 @@ def _payable(state: State, ask: Reserve, budget: Budget) -> list[Listing]:
 
 
 def _delivery(
-    state: State, instrument: Instrument, ask: Reserve, max_rate: Amount | None
+    state: State, listing: Listing, ask: Reserve, max_rate: Amount | None
 ) -> tuple[Choice | None, str]:
+    """What the issuer's own offer would take, and why it cannot; "" if it can."""
+    instrument = listing.instrument
     offer = state.offers.get(instrument.offer)
     if offer is None:
         return None, GONE[0]
-    offer = delivered_by(offer, instrument)
-    choice = choice_at(offer, ask)
+    choice = choice_at(offer, ask, listing.value)
     return choice, unfit(state, offer, ask, choice, max_rate, instrument.asset)
 
 
@@ -153,7 +155,7 @@ def _replacement(
         choice = best(state, elsewhere, max_rate, budget.asset)
     except Refused:
         return None  # nobody else delivers this: damages are due at the window's end
-    grains = grains_of(instrument, choice)
+    grains = worst_grains(instrument, choice)
     if grains is None:
         return None
     owed = outstanding(state, instrument.id) - listing.redeeming - grains
@@ -165,7 +167,7 @@ def _replacement(
 def _lots(state: State, listing: Listing, choice: Choice, owner: str, at: Instant) -> Lots | None:
     """The grains that a request may need, if the owner has them within his rate."""
     instrument = listing.instrument
-    grains = grains_of(instrument, choice)
+    grains = worst_grains(instrument, choice)
     if not grains or grains > available(state, owner, instrument.id):
         return None
     service = listing.service.get(owner)
@@ -178,15 +180,15 @@ def _lots(state: State, listing: Listing, choice: Choice, owner: str, at: Instan
 # Using --------------------------------------------------------------------------------
 
 
-def terms(state: State, offer: str, right: str) -> tuple[Offer, Tariff]:
-    """The offer as a request uses it, and the weights of the right that pays, if one does."""
-    standing = state.offers[offer]
+def tariff_of(state: State, offer: Offer, right: str) -> Tariff:
+    """What a request is charged by: the offer's tariff, or what the grains of a right are worth.
+
+    A replacement is charged to the bond at its own tariff.
+    """
     if not right:
-        return standing, NO_WEIGHTS
-    instrument = state.listings[right].instrument
-    if offer != instrument.offer:
-        return standing, instrument.weights
-    return delivered_by(standing, instrument), instrument.weights
+        return offer.tariff
+    listing = state.listings[right]
+    return listing.value if offer.id == listing.instrument.offer else offer.tariff
 
 
 def delivered(state: State, hold: Hold, receipt: Receipt) -> None:

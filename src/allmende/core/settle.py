@@ -17,7 +17,7 @@ from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core.identity import allow_operator
-from allmende.core.nouns import Posting, Receipt, paid
+from allmende.core.nouns import ISSUER, Posting, Receipt
 from allmende.core.state import OpenBatch, State
 from allmende.core.units import SECOND
 
@@ -102,9 +102,15 @@ def settled(state: State, event: e.Captured | e.Finalised | x.Redeemed) -> None:
         batch.since = event.at
     batch.receipts += 1
     push(batch.peaks, receipt_leaf(receipt))
-    for account, asset, amount in paid(receipt):
-        net = batch.net.setdefault(asset, {})
-        net[account] = net.get(account, 0) + amount
+    net = batch.net.setdefault(receipt.asset, {})
+    payer = receipt.payer or receipt.account
+    net[payer] = net.get(payer, 0) - receipt.price
+    for payment in receipt.waterfall:
+        net[payment.account] = net.get(payment.account, 0) + payment.amount
+    if receipt.right:
+        rights, source = batch.net.setdefault(receipt.right, {}), ISSUER + receipt.right
+        rights[receipt.account] = rights.get(receipt.account, 0) - receipt.grains
+        rights[source] = rights.get(source, 0) + receipt.grains
 
 
 def receipt_leaf(receipt: Receipt) -> bytes:

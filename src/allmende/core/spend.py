@@ -138,7 +138,7 @@ def _receipt(
 ) -> Receipt:
     assert state.market is not None
     offer = hold.offer
-    cost = price(offer.tariff, units)
+    cost = price(hold.tariff, units)
     assert 0 <= cost <= hold.amount, f"{hold.id} would cost {cost} of {hold.amount} held"
     return Receipt(
         id=hold.id,
@@ -154,7 +154,7 @@ def _receipt(
         endpoint=hold.endpoint,
         zone=offer.zone,
         asset=offer.asset,
-        tariff=offer.tariff,
+        tariff=hold.tariff,
         units=units,
         price=cost,
         waterfall=payments(offer.provider, shares(state, offer), cost),
@@ -166,7 +166,7 @@ def _receipt(
         prompt_hash=hold.prompt_hash,
         answer_hash=command.answer_hash,
         right=hold.right,
-        grains=price(hold.weights, units) if hold.right else 0,
+        grains=rights.grains_of(state, hold.right, units),
         payer=hold.payer,
     )
 
@@ -175,7 +175,7 @@ def _receipt(
 
 
 def reserved(state: State, event: e.Reserved) -> None:
-    offer, weights = rights.terms(state, event.offer, event.right)
+    offer = state.offers[event.offer]
     hold = Hold(
         event.hold,
         event.at,
@@ -185,6 +185,7 @@ def reserved(state: State, event: e.Reserved) -> None:
         event.account,
         event.amount,
         offer,
+        rights.tariff_of(state, offer, event.right),
         event.endpoint,
         event.bound,
         event.prompt_hash,
@@ -193,7 +194,6 @@ def reserved(state: State, event: e.Reserved) -> None:
         event.payer,
         event.right,
         event.grains,
-        weights,
     )
     state.holds[event.hold] = hold
     state.trading[offer.id].in_flight += 1

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from allmende.core import events
 from allmende.core.contracts import Case, Claim, Instrument, Order, Plea, QuoteRequest
 from allmende.core.nouns import Asset, Hold, Key, Market, Member, Offer, Provisional, Title
-from allmende.core.units import Amount, Instant
+from allmende.core.units import Amount, Instant, Tariff
 
 
 class Budget(Struct):
@@ -105,12 +105,14 @@ class Service(Struct):
 class Listing(Struct):
     """An instrument and how it is doing. Quantities are grains.
 
-    `call_until` is when the running call uncrosses, 0 in continuous trading; `reference`
-    is what the circuit breaker measures from, `last` the last trade. `redeeming` is set
-    aside by requests; `turnover` and `volume` are what an index is figured from.
+    `value` is the tariff that its grains are worth. `call_until` is when the running call
+    uncrosses, 0 in continuous trading; `reference` is what the circuit breaker measures
+    from, `last` the last trade. `redeeming` is set aside by requests; `turnover` and
+    `volume` are what an index is figured from.
     """
 
     instrument: Instrument
+    value: Tariff
     reference: Amount
     call_until: Instant = 0
     last: Amount = 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from allmende.core import budgets, ledger
+from allmende.core import budgets, ledger, rights
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.nouns import Provisional, paid
@@ -58,7 +58,7 @@ def _final(state: State, rest: Provisional, counted: Units | None, at: int) -> e
         receipt = structs.replace(old, verdict=verdict)
         return e.Finalised(at=at, receipt=receipt, before=(), cause="not recounted")
     units = clip(_with_cached(counted, old.reported), rest.hold.bound)
-    cost = price(rest.hold.offer.tariff, units)
+    cost = price(old.tariff, units)
     receipt = structs.replace(
         old,
         units=units,
@@ -68,7 +68,7 @@ def _final(state: State, rest: Provisional, counted: Units | None, at: int) -> e
         basis="counted",
         verdict=verdict_on(counted, old.reported, state.parameters["completion_band_ppm"]),
         counted=counted,
-        grains=price(rest.hold.weights, units) if old.right else 0,
+        grains=rights.grains_of(state, old.right, units),
     )
     same = (receipt.waterfall, receipt.grains) == (old.waterfall, old.grains)
     before = () if same else paid(old)
