@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -10,8 +11,9 @@ from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
 from allmende.core import machine
 from allmende.core.contracts import LOT
-from allmende.core.nouns import Policy
+from allmende.core.nouns import Policy, Title
 from allmende.core.refusals import Refused, Why
+from allmende.core.state import State
 from allmende.core.units import CREDIT, DAY, Tariff, Units
 from allmende.lab.floor import Floor, changed
 from allmende.lab.world import ask
@@ -234,3 +236,38 @@ def test_the_whole_life_replays_to_the_same_digest():
     floor.fail("s")
     floor.close()
     assert machine.digest(machine.replay(floor.events)) == machine.digest(floor.state)
+
+
+def test_a_book_survives_a_snapshot_with_its_queue():
+    floor = Floor()
+    floor.mint(4)
+    for price in (10_300, 10_100, 10_200, 10_100):
+        floor.place("rhine", "sell", price, 1)
+    floor.place("uni", "buy", 9_900, 1)
+    again = msgspec.json.decode(msgspec.json.encode(floor.state), type=State)
+    assert machine.digest(again) == machine.digest(floor.state)
+    asked = x.PlaceOrder(
+        at=floor.now, id="z", instrument="december", account="uni", side="buy", price=10_300,
+        grains=4 * LOT,
+    )  # fmt: skip
+    assert machine.decide(again, asked) == machine.decide(floor.state, asked)
+
+
+def test_machine_time_and_queries_are_redeemed_by_their_holder():
+    floor = Floor()
+    floor.do(c.RegisterTitle(title=Title("corpus", "data", "dataset", "Corpus")))
+    terms = {"kind": "dataset", "title": "corpus", "model": "", "offer": "", "unit": "query"}
+    queries = changed(id="queries", weights=Tariff(query=100), **terms)
+    floor.do(x.ListInstrument(instrument=queries))
+    floor.do(x.MintLots(instrument="queries", grains=LOT))
+    floor.do(c.Transfer(source="rhine", target="uni", asset="queries", amount=LOT))
+    (event,) = floor.do(
+        x.Redeem(id="q1", instrument="queries", account="uni", units=Units(query=3))
+    )
+    assert event.receipt.grains == 300
+    assert event.receipt.price == 3_000_000
+    assert floor.state.listings["queries"].delivered == 300
+    refused = floor.refuse(
+        x.Redeem(id="q2", instrument="queries", account="uni", units=Units(second=3))
+    )
+    assert refused.why is Why.UNPRICED

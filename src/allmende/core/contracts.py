@@ -27,6 +27,8 @@ GUARDS = ("newest", "oldest")
 """Which of two orders of one owner ends before they trade with each other."""
 SESSIONS = ("continuous", "call")
 SETTLEMENTS = ("physical", "cash")
+UNITS = ("token", "second", "query", "licence")
+"""What one standard unit is: of a model, a machine, a dataset. A licence is one query, whole."""
 SHAPES = ("base", "ratable")
 VOUCHERS = ("single", "multi")
 """VAT: place and rate known at issue, or only at redemption (economics.md section 3.1)."""
@@ -70,6 +72,7 @@ class Instrument(Struct, frozen=True):
     price: Amount
     zone: Zone
     kind: str = "model"
+    unit: str = "token"
     asset: str = "credit"
     weights: Tariff = STANDARD
     lot: int = LOT

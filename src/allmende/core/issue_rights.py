@@ -16,7 +16,7 @@ from allmende.core import events as e
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
 from allmende.core import ledger
-from allmende.core.contracts import SESSIONS, SETTLEMENTS, SHAPES, VOUCHERS, Instrument
+from allmende.core.contracts import SESSIONS, SETTLEMENTS, SHAPES, UNITS, VOUCHERS, Instrument
 from allmende.core.identity import allow, allow_operator, find_member, new_id
 from allmende.core.nouns import TITLE_KINDS
 from allmende.core.orders import find_listing
@@ -52,6 +52,7 @@ def list_instrument(state: State, command: x.ListInstrument) -> list[e.Event]:
 def _require_terms(new: Instrument, at: int) -> None:
     for name, value, known in (
         ("kind", new.kind, TITLE_KINDS),
+        ("unit", new.unit, UNITS),
         ("session", new.session, SESSIONS),
         ("settlement", new.settlement, SETTLEMENTS),
         ("shape", new.shape, SHAPES),
@@ -79,6 +80,8 @@ def _require_terms(new: Instrument, at: int) -> None:
         raise Refused(Why.BAD_VALUE, f"Weights are 0 to {WEIGHT_MAX} grains, and one is not 0.")
     if new.price % new.tick or new.lot % new.step or new.capacity % new.step:
         raise Refused(Why.OFF_TICK, "The price is whole ticks; lot and capacity are whole steps.")
+    if new.shape == "ratable" and not new.rate:
+        raise Refused(Why.BAD_VALUE, "A ratable right names its rate in grains an hour.")
     if not at < new.end or not 0 < new.end - new.start <= WINDOW_MAX:
         raise Refused(Why.BAD_VALUE, "The window ends after it starts, and not in the past.")
 

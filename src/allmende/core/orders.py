@@ -9,7 +9,7 @@ Worked number: asks of 5 at 101 and 5 at 100; a bid for 7 at 101 takes 5 at 100,
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from allmende.core import ledger
@@ -49,8 +49,8 @@ def best_price(listing: Listing, side: str) -> Amount | None:
 def queue(state: State, listing: Listing, side: str) -> Iterator[Working]:
     """Resting orders of a side, best first."""
     own = side_of(listing, side)
-    for price in reversed(own.prices) if side == "buy" else iter(own.prices):
-        for id_ in own.levels[price]:
+    for ids in reversed(own.queues) if side == "buy" else own.queues:
+        for id_ in ids:
             yield state.orders[id_]
 
 
@@ -74,11 +74,11 @@ def rest(state: State, working: Working) -> None:
     if order.request:
         return
     side = side_of(state.listings[order.instrument], order.side)
-    level = side.levels.get(order.price)
-    if level is None:
-        insort(side.prices, order.price)
-        level = side.levels[order.price] = {}
-    level[order.id] = None
+    place = bisect_left(side.prices, order.price)
+    if place == len(side.prices) or side.prices[place] != order.price:
+        side.prices.insert(place, order.price)
+        side.queues.insert(place, {})
+    side.queues[place][order.id] = None
 
 
 def take(state: State, working: Working, grains: int) -> None:
@@ -102,11 +102,10 @@ def leave(state: State, working: Working) -> None:
 
 
 def _unlist(side: Side, order: Order) -> None:
-    level = side.levels[order.price]
-    del level[order.id]
-    if not level:
-        del side.levels[order.price]
-        del side.prices[bisect_left(side.prices, order.price)]
+    place = bisect_left(side.prices, order.price)
+    del side.queues[place][order.id]
+    if not side.queues[place]:
+        del side.prices[place], side.queues[place]
 
 
 def _aside(state: State, working: Working, grains: int) -> None:
@@ -127,8 +126,9 @@ def check(state: State) -> None:
     exposure: dict[str, Amount] = {}
     for listing in state.listings.values():
         for name, side in (("buy", listing.bids), ("sell", listing.asks)):
-            assert side.prices == sorted(side.levels), f"{listing.instrument.id}: prices"
-            for price, level in side.levels.items():
+            prices = side.prices
+            assert prices == sorted(set(prices)), f"{listing.instrument.id}: prices"
+            for price, level in zip(prices, side.queues, strict=True):
                 assert level, f"an empty level at {price}"
                 listed += len(level)
                 for id_ in level:

@@ -84,10 +84,10 @@ class Working(Struct):
 
 
 class Side(Struct):
-    """Resting orders of one side: prices ascending, and at each the ids in time order."""
+    """Resting orders of one side: prices ascending, and beside each its ids in time order."""
 
     prices: list[Amount] = field(default_factory=list)
-    levels: dict[Amount, dict[str, None]] = field(default_factory=dict)
+    queues: list[dict[str, None]] = field(default_factory=list)
 
 
 class Service(Struct):

@@ -25,12 +25,12 @@ PPM = 1_000_000
 SECOND: Instant = 1_000_000
 MINUTE = 60 * SECOND
 DAY = 86_400 * SECOND
-METERS = ("input", "cached", "output", "embedding", "image", "audio", "second")
+METERS = ("input", "cached", "output", "embedding", "image", "audio", "second", "query")
 """Disjoint usage buckets; `input` is uncached input, `output` includes reasoning."""
 
 
 class Units(Struct, frozen=True, gc=False, omit_defaults=True):
-    """Usage in disjoint meters. Tokens, except `image` (count), `audio` and `second` (s)."""
+    """Usage in disjoint meters. Tokens, except `image` and `query` (count), `audio`, `second`."""
 
     input: int = 0
     cached: int = 0
@@ -39,6 +39,7 @@ class Units(Struct, frozen=True, gc=False, omit_defaults=True):
     image: int = 0
     audio: int = 0
     second: int = 0
+    query: int = 0
 
 
 class Tariff(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -54,6 +55,7 @@ class Tariff(Struct, frozen=True, gc=False, omit_defaults=True):
     image: Amount | None = None
     audio: Amount | None = None
     second: Amount | None = None
+    query: Amount | None = None
 
 
 class Unpriced(Exception):
@@ -101,10 +103,11 @@ def price(tariff: Tariff, units: Units) -> Amount:
         total += units.output * _sold(tariff.output, "output")
     if units.embedding:
         total += units.embedding * _sold(tariff.embedding, "embedding")
-    if units.image or units.audio or units.second:
+    if units.image or units.audio or units.second or units.query:
         total += units.image * _sold(tariff.image if units.image else 0, "image")
         total += units.audio * _sold(tariff.audio if units.audio else 0, "audio")
         total += units.second * _sold(tariff.second if units.second else 0, "second")
+        total += units.query * _sold(tariff.query if units.query else 0, "query")
     return total
 
 
@@ -126,6 +129,7 @@ def clip(units: Units, bound: Units) -> Units:
         image=_within(units.image, bound.image),
         audio=_within(units.audio, bound.audio),
         second=_within(units.second, bound.second),
+        query=_within(units.query, bound.query),
     )
 
 
@@ -144,6 +148,7 @@ def worst_price(tariff: Tariff, bound: Units) -> Amount:
             tariff.image,
             tariff.audio,
             tariff.second,
+            tariff.query,
         )
     return price(tariff, bound)
 
