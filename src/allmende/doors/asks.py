@@ -20,8 +20,28 @@ from allmende.core import commands as c
 from allmende.core import exchange_commands as x
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
+from allmende.doors import lots
 from allmende.doors.plain import AMOUNTS, INSTANTS, RATES, inward
 
+EXCHANGE: dict[str, type[c.Command]] = {
+    "list_instrument": x.ListInstrument,
+    "mint_lots": x.MintLots,
+    "retire_lots": x.RetireLots,
+    "place_order": x.PlaceOrder,
+    "amend_order": x.AmendOrder,
+    "cancel_order": x.CancelOrder,
+    "cancel_orders": x.CancelOrders,
+    "open_call": x.OpenCall,
+    "request_quotes": x.RequestQuotes,
+    "quote": x.Quote,
+    "accept_quote": x.AcceptQuote,
+    "redeem": x.Redeem,
+    "claim_default": x.ClaimDefault,
+    "plead_force_majeure": x.PleadForceMajeure,
+    "judge_force_majeure": x.JudgeForceMajeure,
+    "set_tier": x.SetTier,
+}
+"""The exchange's commands: prices and quantities of these are written in lots."""
 COMMANDS: dict[str, type[c.Command]] = {
     "add_member": c.AddMember,
     "add_budget": c.AddBudget,
@@ -47,12 +67,20 @@ NOUN = {
     "issue_key": "key",
     "register_title": "title",
     "post_offer": "offer",
+    "list_instrument": "instrument",
 }
 """Commands that carry one noun, whose fields stand flat in the request."""
 OURS = frozenset({"by", "at", "idem"})
 SET_BY_DOOR = {"issue_key": frozenset({"hash"}), "post_offer": frozenset({"sealed_secret"})}
 """Fields of the noun that come from `given` alone: what is secret is made or sealed here."""
-MADE_UP = {"Key": {"id", "role"}, "Offer": {"asset"}}
+_NAMED = {"id", "account"}
+MADE_UP = {
+    "Key": {"id", "role"},
+    "Offer": {"asset"},
+    "Instrument": {"issuer", "title", "model", "zone", "offer"},
+    "CancelOrders": {"account"},
+    **dict.fromkeys(("PlaceOrder", "RequestQuotes", "Quote", "Redeem", "ClaimDefault"), _NAMED),
+}
 """Fields that the door fills in where a caller leaves them out."""
 ONLY_DOOR = {
     "secret": {"type": "string", "description": "The provider's own key; sealed at once."},
@@ -85,12 +113,18 @@ def command(
     at: Instant,
     idem: str = "",
     given: Mapping[str, Any] | None = None,
+    lot: int = 0,
 ) -> c.Command:
-    """The command `name` with `fields` as a caller wrote them and `given` as the door says."""
+    """The command `name` with `fields` as a caller wrote them and `given` as the door says.
+
+    `lot` is grains in a lot, where the command is one of the exchange's.
+    """
     kind = COMMANDS[name]
     noun = NOUN.get(name)
     _require_known(name, fields)
     values: dict[str, Any] = {**inward(fields), **(given or {})}
+    if lot:
+        values = lots.inward(values, lot)
     stamp = {"by": by, "at": at, "idem": idem}
     whole = {**({noun: values} if noun else values), **stamp}
     try:
@@ -130,7 +164,8 @@ def shape(name: str) -> type[Struct]:
 
 def _require_known(name: str, fields: Mapping[str, Any]) -> None:
     hidden = OURS | SET_BY_DOOR.get(name, frozenset())
-    known = [field.name for field in structs.fields(shape(name)) if field.name not in hidden]
+    names = [field.name for field in structs.fields(shape(name)) if field.name not in hidden]
+    known = [lots.LABELS.get(field, field) for field in names]
     unknown = sorted(set(fields) - set(known))
     if unknown:
         raise Refused(
@@ -180,15 +215,18 @@ def _post(name: str, kind: type[Struct]) -> dict[str, Any]:
 def _described(part: dict[str, Any]) -> dict[str, Any]:
     """A struct's schema as callers write it: money as text, and no field of ours."""
     hidden = OURS | {"type", "hash", "sealed_secret"}
-    fields = {
-        name: _field(name, schema, part.get("title") == "Tariff")
+    title = part.get("title", "")
+    fields = dict(
+        lots.described(title, name, schema) or (name, _field(name, schema, title == "Tariff"))
         for name, schema in part.get("properties", {}).items()
         if name not in hidden
-    }
-    if part.get("title") == "Offer":
+    )
+    if title == "Offer":
         fields |= ONLY_DOOR
-    optional = hidden | MADE_UP.get(part.get("title", ""), set())
-    required = [name for name in part.get("required", ()) if name not in optional]
+    optional = hidden | MADE_UP.get(title, set())
+    required = [
+        lots.LABELS.get(name, name) for name in part.get("required", ()) if name not in optional
+    ]
     return {**part, "properties": fields, "required": required}
 
 

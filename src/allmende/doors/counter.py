@@ -23,7 +23,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import EnergyRate
 from allmende.desk import Desk
-from allmende.doors import asks
+from allmende.doors import asks, lots, market_asks
 from allmende.doors.plain import outward
 from allmende.doors.sight import Viewer
 from allmende.ports import Clock
@@ -82,11 +82,27 @@ class Counter:
             fields, given, answer = self._with_secret(fields)
         elif name == "post_offer":
             fields, given = await self._sealed(fields, viewer)
+        elif name in asks.EXCHANGE:
+            return await self._trade(name, fields, viewer, idem)
         command = asks.command(
             name, fields, by=viewer.key.hash, at=self.now(), idem=idem, given=given
         )
         events = await self._desk.submit(command)
-        return {**answer, "events": [_public(event) for event in events]}
+        return {**answer, "events": [outward(_public(event)) for event in events]}
+
+    async def _trade(
+        self, name: str, fields: Mapping[str, Any], viewer: Viewer, idem: str
+    ) -> dict[str, Any]:
+        """A command of the exchange: in lots, and with what the caller left to us."""
+        whole, answer = market_asks.complete(self.state, name, fields, viewer, idem)
+        lot, instrument = lots.lot_of(self.state, whole), lots.instrument_of(self.state, whole)
+        command = asks.command(name, whole, by=viewer.key.hash, at=self.now(), idem=idem, lot=lot)
+        try:
+            events = await self._desk.submit(command)
+        except Refused as refused:
+            raise lots.explained(refused, instrument) from None
+        plain = (market_asks.told(self.state, _public(event), lot, viewer) for event in events)
+        return {**answer, "events": [outward(event) for event in plain]}
 
     def _with_secret(
         self, fields: Mapping[str, Any]
@@ -138,13 +154,13 @@ def _market_asset(state: State) -> str:
     return next(iter(state.assets))
 
 
-def _public(event: Event) -> Any:
+def _public(event: Event) -> dict[str, Any]:
     """An event as its author may see it: without hashes of keys and sealed secrets."""
-    plain = msgspec.to_builtins(event, builtin_types=(bytes,))
+    plain: dict[str, Any] = msgspec.to_builtins(event, builtin_types=(bytes,))
     for noun in ("key", "offer"):
         if isinstance(plain.get(noun), dict):
             plain[noun].pop("hash", None)
             plain[noun].pop("sealed_secret", None)
     if isinstance(event, BatchClosed):
         plain["net"] = [posting._asdict() for posting in event.net]
-    return outward({key: value for key, value in plain.items() if key not in ("idem", "digest")})
+    return {key: value for key, value in plain.items() if key not in ("idem", "digest")}

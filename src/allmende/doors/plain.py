@@ -30,12 +30,20 @@ AMOUNTS = frozenset(
         "money",
         "max_cost",
         "missing",
+        "fee",
+        "stake",
+        "tick",
     }
 )
-"""Fields that hold pico-credits."""
+"""Fields that hold pico-credits; of the exchange, pico-credits per lot (see `lots`)."""
 RATES = frozenset({"max_rate"})
 """Fields that hold pico-credits per unit; so does every field of a tariff."""
-INSTANTS = frozenset({"at", "expires", "effective", "since", "until", "deadline", "down_until"})
+INSTANTS = frozenset(
+    {
+        *("at", "expires", "effective", "since", "until", "deadline", "down_until"),
+        *("start", "end", "due", "call_until"),
+    }
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
