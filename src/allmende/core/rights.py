@@ -147,7 +147,10 @@ def _delivery(
 def _replacement(
     state: State, listing: Listing, ask: Reserve, max_rate: Amount | None, budget: Budget
 ) -> Choice | None:
-    """Another offer of the model in the right's country, at the cost of the issuer's bond."""
+    """Another offer of the model in the right's country, at the cost of the issuer's bond.
+
+    No dearer than the margin reaches, so that one holder's price is not another's penalty.
+    """
     instrument = listing.instrument
     where = structs.replace(ask.policy, zones=(instrument.zone.country,))
     elsewhere = structs.replace(ask, policy=where, exclude=(*ask.exclude, instrument.offer))
@@ -161,7 +164,8 @@ def _replacement(
     owed = outstanding(state, instrument.id) - listing.redeeming - grains
     keep = -(-owed * instrument.price * (PPM + instrument.penalty_ppm) // PPM)
     free = available(state, bond_account(instrument.id), instrument.asset)
-    return choice if free - choice.amount >= keep else None
+    dear = choice.amount * PPM > grains * instrument.price * (PPM + instrument.stress_ppm)
+    return None if dear or free - choice.amount < keep else choice
 
 
 def _lots(state: State, listing: Listing, choice: Choice, owner: str, at: Instant) -> Lots | None:
