@@ -17,6 +17,7 @@ from views_history import Market, frames, write
 from allmende.adapters.views_fold import fold
 from allmende.adapters.views_schema import connect
 from allmende.core import events as e
+from allmende.core import exchange_events as x
 from allmende.core.nouns import Receipt
 from allmende.core.observe import DIMENSIONS, Totals, observe
 from allmende.core.settle import canonical, receipt_leaf
@@ -51,7 +52,7 @@ def standing(events: list[e.Event]) -> Iterator[tuple[int, int, Receipt]]:
     """(number of capture, of last change, receipt as it stands)"""
     captured, changed, last = {}, {}, {}
     for number, event in enumerate(events, 1):
-        if isinstance(event, e.Captured | e.Finalised):
+        if isinstance(event, e.Captured | e.Finalised | x.Redeemed):
             captured.setdefault(event.receipt.id, number)
             changed[event.receipt.id], last[event.receipt.id] = number, event.receipt
     return ((captured[id_], changed[id_], receipt) for id_, receipt in last.items())

@@ -24,12 +24,14 @@ from allmende.adapters.views_queries import QUERIES, ask
 from allmende.adapters.views_schema import connect_reader
 from allmende.adapters.views_select import exact
 from allmende.core import events as e
+from allmende.core import exchange_events as f
 from allmende.core.nouns import VERDICTS, Receipt
 from allmende.core.refusals import Refused, Why
 from allmende.core.settle import canonical
 
 Row = dict[str, Any]
 MARKET = Market(11).run(900)
+TRADED = next(ev.instrument for ev in MARKET.events if isinstance(ev, f.Filled))
 FINAL = [r for _, _, r in standing(MARKET.events) if r.verdict != "pending"]
 NEEDED = {
     "receipt": {"id": FINAL[0].id},
@@ -39,6 +41,10 @@ NEEDED = {
     "totals": {"dimension": "provider"},
     "balance_history": {"account": "a"},
     "offer_history": {"offer": "o0"},
+    "candles": {"instrument": TRADED},
+    "orders": {"accounts": {"a", "b"}},
+    "fills": {"account": "host"},
+    "settlements": {"accounts": {"a", "b", "host"}},
 }
 """What some queries cannot do without."""
 

@@ -1,4 +1,8 @@
-"""A random market's history as a journal file, for the tests of the read models."""
+"""A random market's history as a journal file, for the tests of the read models.
+
+Now and then it trades: rights to the model small, issued by its host, and to hours of a
+machine, in windows of six days that follow each other.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,13 @@ from pathlib import Path
 from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.core import commands as c
 from allmende.core import events as e
+from allmende.core import exchange_commands as x
 from allmende.core import machine
+from allmende.core.contracts import LOT, Instrument
 from allmende.core.nouns import Key, Member, Offer, Share, Title
 from allmende.core.refusals import Refused
 from allmende.core.state import State
-from allmende.core.units import CREDIT, SECOND, EnergyRate, Instant, Tariff, Units, Zone
+from allmende.core.units import CREDIT, DAY, SECOND, EnergyRate, Instant, Tariff, Units, Zone
 from allmende.wire.journal import GENESIS, Frame, frame
 
 START: Instant = 1_790_000_000 * SECOND
@@ -42,7 +48,30 @@ def founding() -> list[c.Command]:
             title=Title("t", "author", "model", "T", (Share("author", "author", 123_457),)),
         ),
         *(offer(random.Random(7), i) for i in range(4)),
+        c.RegisterTitle(at=START, title=Title("box", "host", "machine", "Box")),
+        c.Deposit(at=START, member="host", amount=RICH, reference="2"),
+        c.SetParameter(at=START, name="call_seconds", value=0),
+        c.SetParameter(at=START, name="breaker_ppm", value=10_000_000),
     ]
+
+
+def instrument(kind: str, at: Instant) -> Instrument:
+    """A window of six days from now: of a model, or of a machine's seconds."""
+    model = kind == "model"
+    return Instrument(
+        id=f"{kind}-{at}",
+        issuer="host",
+        title="t" if model else "box",
+        model="small",
+        offer="o0",
+        start=at,
+        end=at + 6 * DAY,
+        capacity=50 * LOT,
+        price=10_000,
+        zone=Zone("DEU", "Op"),
+        kind=kind,
+        weights=Tariff(100, 20, 400) if model else Tariff(second=10**6),
+    )
 
 
 def offer(luck: random.Random, index: int, at: Instant = START) -> c.PostOffer:
@@ -94,7 +123,7 @@ class Market:
     def _step(self) -> c.Command:
         luck, at, state = self.luck, self.at, self.state
         kind = luck.random()
-        if kind < 0.42:
+        if kind < 0.3:
             self._ids += 1
             key = luck.choice("123") * 64
             return c.Reserve(
@@ -106,12 +135,64 @@ class Market:
                 input_bound=luck.choice((10, 100_000)),
                 output_bound=luck.choice((5, 4_000)),
             )
-        if kind < 0.8 and state.holds:
+        if kind < 0.56 and state.holds:
             return self._end(luck.choice(list(state.holds)))
-        if kind < 0.9 and state.provisional:
+        if kind < 0.84:
+            return self._exchange()
+        if kind < 0.93 and state.provisional:
             chosen = luck.sample(list(state.provisional), min(3, len(state.provisional)))
             return c.Recount(at=at, counts=tuple((id_, self._counted()) for id_ in chosen))
         return self._rare()
+
+    def _exchange(self) -> c.Command:
+        luck, at, state = self.luck, self.at, self.state
+        kind = luck.choice(("model", "machine"))
+        live = [i for i in state.listings if i.startswith(kind)]
+        if not live:
+            return x.ListInstrument(at=at, instrument=instrument(kind, at))
+        self._ids += 1
+        id_, right = f"x{self._ids}", luck.choice(live)
+        account, lots = luck.choice(("a", "b", "host")), luck.randrange(1, 9)
+        grains = lots * LOT
+        used = luck.choice((Units(second=lots), Units(input=lots)))
+        return luck.choice(
+            (
+                *[x.MintLots(at=at, instrument=right, grains=grains)] * 2,
+                x.RetireLots(at=at, instrument=right, grains=LOT),
+                *(self._order(id_, right, account, grains) for _ in range(6)),
+                x.AmendOrder(at=at, id=self._open(), price=10_000, grains=LOT),
+                x.CancelOrder(at=at, id=self._open()),
+                x.RequestQuotes(
+                    at=at, id=id_, instrument=right, account="a", grains=grains, until=at + DAY
+                ),
+                self._quote(id_),
+                x.AcceptQuote(at=at, id=self._open()),
+                x.Redeem(at=at, id=id_, instrument=right, account=account, units=used),
+                x.ClaimDefault(at=at, id=id_, instrument=right, account=account, grains=LOT),
+                x.OpenCall(at=at, instrument=right, until=at + 60 * SECOND),
+                x.SetTier(at=at, member=account, tier=2),
+            )
+        )
+
+    def _order(self, id_: str, right: str, account: str, grains: int) -> x.PlaceOrder:
+        return x.PlaceOrder(
+            at=self.at,
+            id=id_,
+            instrument=right,
+            account=account,
+            side="sell" if account == "host" or self.luck.random() < 0.3 else "buy",
+            price=self.luck.choice((9_800, 10_000, 10_200)),
+            grains=grains,
+            term=self.luck.choice(("good", "good", "good", "ioc", "post")),
+            guard=self.luck.choice(("newest", "oldest")),
+        )
+
+    def _quote(self, id_: str) -> x.Quote:
+        asked = self.luck.choice([*self.state.requests, "none"])
+        return x.Quote(at=self.at, id=id_, request=asked, account="host", side="sell", price=10_100)
+
+    def _open(self) -> str:
+        return self.luck.choice([*self.state.orders, "none"])
 
     def _end(self, hold: str) -> c.Command:
         luck, at = self.luck, self.at

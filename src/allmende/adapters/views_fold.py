@@ -16,9 +16,11 @@ from typing import Any
 
 import msgspec
 
+from allmende.adapters.views_exchange import EXCHANGE, Exchange
 from allmende.adapters.views_reference import REFERENCE
 from allmende.adapters.views_rows import Rows, Standing
 from allmende.core import events as e
+from allmende.core import exchange_events as x
 from allmende.core.nouns import Receipt
 from allmende.core.settle import canonical, leaf_hash
 from allmende.core.units import SECOND, Instant
@@ -26,7 +28,9 @@ from allmende.wire.journal import Frame
 
 HOUR = 3600 * SECOND
 _DECODE: Callable[[bytes], e.Any] = msgspec.json.Decoder(e.Any).decode
-_PASSED_OVER = (b'{"type":"reserved"', b'{"type":"checkpointed"', b'{"type":"voided"')
+_PASSED_OVER = tuple(
+    b'{"type":"%s"' % kind for kind in (b"reserved", b"checkpointed", b"voided", b"orderrested")
+)
 """Lines that no table needs are not decoded: a third and more of a busy journal."""
 
 
@@ -58,6 +62,7 @@ class Fold:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._rows = Rows(db)
+        self._exchange = Exchange(db)
         row = db.execute("SELECT number, head, now, receipts, batch, leaves FROM fold").fetchone()
         self.number: int = row[0]
         self._head: bytes = row[1]
@@ -81,6 +86,7 @@ class Fold:
 
     def write(self) -> None:
         self._rows.write()
+        self._exchange.write()
         self._db.execute(
             "UPDATE fold SET number = ?, head = ?, now = ?, receipts = ?, batch = ?, leaves = ?",
             (self.number, self._head, self._now, self._receipts, self._batch, self._leaves),
@@ -92,15 +98,16 @@ class Fold:
             _HANDLERS[type(event)](self, event)
         elif type(event) in REFERENCE:
             REFERENCE[type(event)](self._db, self.number, event)
+        elif type(event) in EXCHANGE:
+            EXCHANGE[type(event)](self._exchange, self.number, event)
+            self._rows.post(self._hour(), event.postings)
 
-    def _captured(self, event: e.Captured) -> None:
+    def _captured(self, event: e.Captured | x.Redeemed) -> None:
         receipt = event.receipt
         self._rows.captured(self.number, receipt.id, (self._frame, self._leaf))
         self._receipts += 1
         self._stands(self.number, receipt)
-        asset = receipt.asset
-        lines = [(payment.account, asset, payment.amount) for payment in receipt.waterfall]
-        self._rows.post(self._hour(), [(receipt.account, asset, -receipt.price), *lines])
+        self._rows.post(self._hour(), event.postings)
 
     def _finalised(self, event: e.Finalised) -> None:
         row = self._rows.find(event.receipt.id)
@@ -152,6 +159,7 @@ class Fold:
 _HANDLERS: dict[type, Callable[[Fold, Any], None]] = {
     e.Captured: Fold._captured,
     e.Finalised: Fold._finalised,
+    x.Redeemed: Fold._captured,
     e.BatchClosed: Fold._batch_closed,
     e.Deposited: Fold._moved,
     e.Minted: Fold._moved,

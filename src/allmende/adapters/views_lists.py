@@ -94,7 +94,7 @@ LISTS = {
     "market": _list("market", ("id", "name", "mode", "operator", "public_key", "at"), {}, "id"),
     "members": _list(
         "members",
-        ("id", "name", "kind", "home", "at"),
+        ("id", "name", "kind", "home", "at", "tier"),
         texts("id", "home", "kind"),
         "id",
     ),

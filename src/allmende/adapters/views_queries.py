@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from allmende.adapters.views_lists import LISTS
+from allmende.adapters.views_market import MARKET
 from allmende.adapters.views_receipts import RECEIPTS
 from allmende.adapters.views_select import Select, checked
 from allmende.adapters.views_sums import SUMS
 from allmende.core.refusals import Refused, Why
 
-QUERIES = {**RECEIPTS, **SUMS, **LISTS}
+QUERIES = {**RECEIPTS, **SUMS, **LISTS, **MARKET}
 
 
 class Asked(NamedTuple):

@@ -27,17 +27,18 @@ from allmende.adapters.views_select import (
 )
 
 _TAKES = {
-    **texts(*PARTIES, "verdict", "outcome"),
+    **texts(*PARTIES, "verdict", "outcome", "right"),
     **wholes("final", "since", "until", "limit"),
     **sets(*GRANTS),
 }
 _PLAIN = (
     *("number", "changed", "id", "at", *PARTIES, "endpoint", "operator", *UNITS, "price"),
-    *(*ENERGY, "basis", "verdict", "outcome", "final", "price_before", "cause", "batch"),
-    *("batch_leaf", "frame", "frame_leaf", "captured_frame", "captured_leaf"),
+    *(*ENERGY, "basis", "verdict", "outcome", "right", "payer", "final", "price_before"),
+    *("cause", "batch", "batch_leaf", "frame", "frame_leaf", "captured_frame", "captured_leaf"),
 )
 _COLUMNS = {
     **{name: f'r."{name}"' for name in _PLAIN},
+    "grains": "CAST(r.grains AS TEXT)",
     "waterfall": "json_extract(CAST(b.body AS TEXT), '$.waterfall')",
 }
 _FROM = "FROM receipts r JOIN bodies b USING (number)"
@@ -48,6 +49,8 @@ def _narrow(given: Mapping[str, Any]) -> Where:
     """The filters. What few receipts are (pending, in disagreement) is said in so many words,
     because SQLite takes an index of those few for no parameter."""
     where = Where(given).equal(*PARTIES, "outcome").between("at")
+    if "right" in given:
+        where.add("\"right\" <> ''").equal("right")
     if "final" in given:
         where.add("final = 1" if given["final"] else "final = 0")
     if given.get("verdict") == "disagrees":

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from allmende.core import events as e
+from allmende.core import exchange_events as x
 from allmende.core.govern import PARAMETERS
 from allmende.core.nouns import Asset, Offer
 from allmende.core.units import Amount
@@ -28,7 +29,7 @@ def founded(db: sqlite3.Connection, number: int, event: e.Founded) -> None:
         "INSERT INTO market VALUES (?, ?, ?, ?, ?, ?)",
         (market.id, market.name, market.mode, market.operator, market.public_key, event.at),
     )
-    _member(db, (market.operator, market.name, "operator", "", event.at))
+    _member(db, (market.operator, market.name, "operator", "", event.at, 1))
     _asset(db, event.asset, event.at)
     for name, rule in PARAMETERS.items():
         _parameter(db, (number, name, event.at, rule.default, event.at, "founded"))
@@ -36,7 +37,11 @@ def founded(db: sqlite3.Connection, number: int, event: e.Founded) -> None:
 
 def member_added(db: sqlite3.Connection, number: int, event: e.MemberAdded) -> None:
     member = event.member
-    _member(db, (member.id, member.name, member.kind, member.home, event.at))
+    _member(db, (member.id, member.name, member.kind, member.home, event.at, member.tier))
+
+
+def tier_set(db: sqlite3.Connection, number: int, event: x.TierSet) -> None:
+    db.execute("UPDATE members SET tier = ? WHERE id = ?", (event.tier, event.member))
 
 
 def budget_added(db: sqlite3.Connection, number: int, event: e.BudgetAdded) -> None:
@@ -110,7 +115,7 @@ def parameter_changed(db: sqlite3.Connection, number: int, event: e.ParameterCha
 
 
 def _member(db: sqlite3.Connection, row: tuple[object, ...]) -> None:
-    db.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?)", row)
+    db.execute("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?, ?)", row)
 
 
 def _asset(db: sqlite3.Connection, asset: Asset, at: int) -> None:
@@ -146,6 +151,7 @@ def _text(amount: Amount | None) -> str | None:
 REFERENCE: dict[type[e.Event], Callable[[sqlite3.Connection, int, Any], None]] = {
     e.Founded: founded,
     e.MemberAdded: member_added,
+    x.TierSet: tier_set,
     e.BudgetAdded: budget_added,
     e.BudgetChanged: budget_changed,
     e.KeyIssued: key_issued,

@@ -23,11 +23,11 @@ from allmende.core.units import DAY, SECOND, Amount, Instant
 
 _MEASURES = (*UNITS, "price", *ENERGY)
 _FIXED = (
-    *("number", "id", "at", *PARTIES, "endpoint", "operator", "outcome"),
+    *("number", "id", "at", *PARTIES, "endpoint", "operator", "outcome", "right", "payer"),
     *("captured_frame", "captured_leaf"),
 )
 _STANDING = (
-    *("changed", *_MEASURES, "basis", "verdict", "final", "price_before"),
+    *("changed", *_MEASURES, "basis", "verdict", "grains", "final", "price_before"),
     *("cause", "batch", "batch_leaf", "frame", "frame_leaf"),
 )
 _COUNTS = ("receipts", "disagreed", "incomplete", *_MEASURES)
@@ -190,7 +190,7 @@ def _fixed(number: int, receipt: Receipt, parties: tuple[str, ...]) -> tuple[obj
     """In the order of _FIXED, without the place."""
     return (
         *(number, receipt.id, receipt.at, *parties),
-        *(receipt.endpoint, receipt.zone.operator, receipt.outcome),
+        *(receipt.endpoint, receipt.zone.operator, receipt.outcome, receipt.right, receipt.payer),
     )
 
 
@@ -200,7 +200,7 @@ def _standing(standing: Standing, measures: tuple[int, ...]) -> tuple[object, ..
     final = int(receipt.verdict != "pending")
     return (
         *(changed, *_columns(measures)),
-        *(receipt.basis, receipt.verdict, final, before, cause, *proof),
+        *(receipt.basis, receipt.verdict, fit(receipt.grains), final, before, cause, *proof),
     )
 
 
@@ -228,7 +228,8 @@ def _measures(receipt: Receipt) -> tuple[int, ...]:
     units, energy = receipt.units, receipt.energy
     return (
         *(units.input, units.cached, units.output, units.embedding),
-        *(units.image, units.audio, units.second, receipt.price, *energy.uj, *energy.ug),
+        *(units.image, units.audio, units.second, units.query),
+        *(receipt.price, *energy.uj, *energy.ug),
     )
 
 

@@ -1,7 +1,8 @@
 """The tables of the read models, and how their file is opened.
 
 Rule: amounts are decimal TEXT of pico-credits, so any size is exact; columns without a type
-are counts, integers as long as 64 bits hold them and decimal text beyond.
+are counts, integers as long as 64 bits hold them and decimal text beyond. What trades is
+bounded below 64 bits by the core: prices (pico-credits a grain) and grains are INTEGER.
 Invariant: nothing here is the truth: drop the file and the journal makes it again, the same
 to the byte of every row.
 Worked number: a receipt is one row in `receipts`, one in `bodies`, one per payee in
@@ -13,10 +14,12 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+from allmende.core.units import METERS
+
+VERSION = 2
 """Of the tables and of what is folded into them. A file of another version is folded anew."""
 
-UNITS = ("input", "cached", "output", "embedding", "image", "audio", "second")
+UNITS = METERS
 ENERGY = ("uj_low", "uj_high", "ug_low", "ug_high")
 PARTIES = (
     *("account", "budget", "key", "provider", "offer"),
@@ -40,6 +43,7 @@ CREATE TABLE receipts (  -- number, changed: events that captured and last chang
   number INTEGER PRIMARY KEY, changed INTEGER NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
   {_PARTIES}, endpoint TEXT NOT NULL, operator TEXT NOT NULL,
   {_MEASURES}, basis TEXT NOT NULL, verdict TEXT NOT NULL, outcome TEXT NOT NULL,
+  "right" TEXT NOT NULL, grains NOT NULL, payer TEXT NOT NULL,
   final INTEGER NOT NULL, price_before TEXT, cause TEXT, batch INTEGER, batch_leaf INTEGER,
   frame INTEGER NOT NULL, frame_leaf INTEGER NOT NULL,
   captured_frame INTEGER NOT NULL, captured_leaf INTEGER NOT NULL);
@@ -50,6 +54,7 @@ CREATE INDEX receipts_account ON receipts (account);
 CREATE INDEX receipts_budget ON receipts (budget);
 CREATE INDEX receipts_key ON receipts (key);
 CREATE INDEX receipts_provider ON receipts (provider);
+CREATE INDEX receipts_right ON receipts ("right") WHERE "right" <> '';
 CREATE INDEX receipts_pending ON receipts (final) WHERE final = 0;
 CREATE INDEX receipts_disputed ON receipts (verdict) WHERE verdict = 'disagrees';
 CREATE TABLE bodies (  -- canonical receipts
@@ -84,7 +89,8 @@ CREATE TABLE batches (
 CREATE TABLE batch_leaves (  -- 32-byte leaf hashes, {CHUNK} to a row, the open batch's too
   batch INTEGER, start INTEGER, leaves BLOB NOT NULL, PRIMARY KEY (batch, start)) WITHOUT ROWID;
 
-CREATE TABLE members (id TEXT PRIMARY KEY, name TEXT, kind TEXT, home TEXT, at INTEGER);
+CREATE TABLE members (
+  id TEXT PRIMARY KEY, name TEXT, kind TEXT, home TEXT, at INTEGER, tier INTEGER);
 CREATE TABLE budgets (
   id TEXT PRIMARY KEY, name TEXT, owner TEXT, parent TEXT, asset TEXT, period TEXT,
   "limit" TEXT, at INTEGER);
@@ -104,6 +110,36 @@ CREATE INDEX offers_offer ON offers (offer);
 CREATE TABLE parameters (
   number INTEGER, name TEXT, at INTEGER, value INTEGER, effective INTEGER, kind TEXT,
   PRIMARY KEY (number, name)) WITHOUT ROWID;
+
+CREATE TABLE instruments (  -- issued: minted less taken back; expired: nobody had used it
+  id TEXT PRIMARY KEY, number INTEGER, at INTEGER, issuer TEXT, title TEXT, model TEXT,
+  kind TEXT, settlement TEXT, asset TEXT, start INTEGER, "end" INTEGER, name TEXT, terms TEXT,
+  issued INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0, settled INTEGER,
+  figure INTEGER, resale INTEGER, defaulted TEXT NOT NULL DEFAULT '[]');
+CREATE INDEX instruments_issuer ON instruments (issuer);
+CREATE TABLE orders (  -- number, changed: events that placed and last changed it; quotes too
+  number INTEGER PRIMARY KEY, changed INTEGER NOT NULL, id TEXT, at INTEGER, instrument TEXT,
+  account TEXT, side TEXT, price INTEGER, grains INTEGER, until INTEGER, session TEXT,
+  request TEXT, "left" INTEGER, filled INTEGER, cost TEXT, ended INTEGER, cause TEXT);
+CREATE INDEX orders_id ON orders (id);
+CREATE INDEX orders_account ON orders (account);
+CREATE INDEX orders_live ON orders (account) WHERE ended IS NULL;
+CREATE TABLE trades (  -- trade: its number within the instrument; taker: "" in an auction
+  number INTEGER PRIMARY KEY, trade INTEGER, at INTEGER, instrument TEXT, asset TEXT,
+  price INTEGER, grains INTEGER, buyer TEXT, seller TEXT, buy TEXT, sell TEXT, taker TEXT,
+  fee TEXT);
+CREATE INDEX trades_instrument ON trades (instrument);
+CREATE INDEX trades_buyer ON trades (buyer);
+CREATE INDEX trades_seller ON trades (seller);
+CREATE TABLE candles (  -- minute: its first microsecond
+  instrument TEXT, minute INTEGER, open INTEGER, high INTEGER, low INTEGER, close INTEGER,
+  volume TEXT, turnover TEXT, trades INTEGER, PRIMARY KEY (instrument, minute)) WITHOUT ROWID;
+CREATE TABLE claims (
+  number INTEGER PRIMARY KEY, id TEXT, at INTEGER, instrument TEXT, account TEXT,
+  grains INTEGER, stake TEXT, due INTEGER, settled INTEGER, upheld INTEGER);
+CREATE TABLE settlements (  -- what a window's end or a claim took from and brought to an account
+  account TEXT, number INTEGER, at INTEGER, kind TEXT, instrument TEXT, asset TEXT,
+  grains TEXT, amount TEXT, PRIMARY KEY (account, number)) WITHOUT ROWID;
 """
 
 

@@ -16,6 +16,7 @@ from allmende.adapters.views_worker import rebuild
 from allmende.cli.client import Failed
 from allmende.cli.show import out_json, pairs, progress
 from allmende.core import events as e
+from allmende.core import exchange_events as x
 from allmende.core import machine
 from allmende.core.settle import receipt_leaf
 from allmende.core.state import State
@@ -84,9 +85,10 @@ class Audit:
         machine.check(self.state)
 
     def _event(self, event: e.Event) -> None:
-        if isinstance(event, e.Captured):
+        if isinstance(event, e.Captured | x.Redeemed):
             self.receipts += 1
-        if isinstance(event, e.Captured | e.Finalised) and event.receipt.verdict != "pending":
+        receipts = e.Captured | e.Finalised | x.Redeemed
+        if isinstance(event, receipts) and event.receipt.verdict != "pending":
             self._leaves.append(receipt_leaf(event.receipt))
         elif isinstance(event, e.BatchClosed):
             if merkle.root(self._leaves) != event.receipts_root:

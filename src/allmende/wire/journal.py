@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
 from allmende.core import events as e
+from allmende.core import exchange_events as x
 from allmende.core.settle import canonical, leaf_hash, receipt_leaf
 from allmende.wire import merkle
 
@@ -76,7 +77,7 @@ def leaves(events: Iterable[e.Event]) -> list[bytes]:
     """Leaf hashes of what members may prove: receipts, and closed batches, in order."""
     found = []
     for event in events:
-        if isinstance(event, e.Captured | e.Finalised):
+        if isinstance(event, e.Captured | e.Finalised | x.Redeemed):
             found.append(receipt_leaf(event.receipt))
         elif isinstance(event, e.BatchClosed):
             found.append(leaf_hash(canonical(event)))

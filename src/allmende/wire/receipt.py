@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from allmende.core import events as e
-from allmende.core.nouns import Receipt
+from allmende.core.nouns import BOND, Receipt
 from allmende.core.settle import (
     batch_root,
     canonical,
@@ -133,11 +133,19 @@ def _checks(file: File, receipt: Receipt, key: bytes, given: bool) -> list[Check
             f"signed by {owner}",
         ),
     ]
+    if receipt.right:
+        checks.append(_by_right(receipt))
     if file.countersignature is not None:
         checks.append(_countersigned(file.countersignature, leaf, receipt.provider))
     if file.batch is None:
         return [*checks, Check("batch", True, "not in a closed batch yet")]
     return checks + _batch_checks(file.batch, leaf, key)
+
+
+def _by_right(receipt: Receipt) -> Check:
+    """The grains left the account; what they are worth came out of the right's bond."""
+    ok = receipt.grains >= 0 and receipt.payer == BOND + receipt.right
+    return Check("right", ok, f"{receipt.grains} grains of {receipt.right} paid, not credit")
 
 
 def _countersigned(word: Countersignature, leaf: bytes, provider: str) -> Check:
