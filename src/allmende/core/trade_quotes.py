@@ -8,6 +8,8 @@ lots against 151 credits, prints one trade, and releases the first.
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core import exchange_commands as x
@@ -18,7 +20,7 @@ from allmende.core.identity import allow, feature, find_member, new_id, root
 from allmende.core.refusals import Refused, Why
 from allmende.core.rights import require_live
 from allmende.core.state import State, Working
-from allmende.core.trade_terms import require_step, require_terms
+from allmende.core.trade_terms import require_limits, require_step, require_terms
 from allmende.core.units import PPM
 
 
@@ -88,6 +90,7 @@ def _traded(state: State, asked: QuoteRequest, working: Working, at: int) -> f.F
     fee = value * state.parameters["trade_fee_ppm"] // PPM
     buys = order.side == "sell"
     if buys:
+        require_limits(state, structs.replace(order, account=asked.account, side="buy"))
         ledger.require(state, asked.account, instrument.asset, value + fee)
     else:
         if asked.account != instrument.issuer:

@@ -13,7 +13,7 @@ from allmende.core.contracts import GUARDS, SIDES, Instrument, Order
 from allmende.core.identity import allow, feature, find_member, root
 from allmende.core.refusals import Refused, Why
 from allmende.core.rights import outstanding, require_live
-from allmende.core.state import Listing, State
+from allmende.core.state import Listing, State, Working
 from allmende.core.units import CREDIT, PPM, credits
 
 PRICE_MAX = 10**15
@@ -22,8 +22,13 @@ GRAINS_MAX = 10**18
 """Ten thousand million lots; what a stranger may send is within 64 bits."""
 
 
-def require_terms(state: State, listing: Listing, order: Order, by: str) -> None:
-    """Refuse what is malformed, not allowed, too late or over a limit."""
+def require_terms(
+    state: State, listing: Listing, order: Order, by: str, old: Working | None = None
+) -> None:
+    """Refuse what is malformed, not allowed, too late or over a limit.
+
+    `old` is the order that this one would replace.
+    """
     instrument = listing.instrument
     find_member(state, order.account)
     allow(state, by, order.account, order.at)
@@ -38,15 +43,16 @@ def require_terms(state: State, listing: Listing, order: Order, by: str) -> None
     if order.side == "sell" and order.account != instrument.issuer:
         feature(state, "trade_rights")
     if order.side == "buy":
-        require_limits(state, order)
+        require_limits(state, order, old)
 
 
-def require_limits(state: State, order: Order) -> None:
+def require_limits(state: State, order: Order, old: Working | None = None) -> None:
     """What one owner may have open, by his tier, and hold of one instrument."""
     top = root(state, order.account)
     tier = state.members[top].tier
     most = state.parameters[f"tier{tier}_open_credits"] * CREDIT
-    over = state.exposure.get(top, 0) + order.price * order.grains - most
+    freed = old.order.price * old.left if old is not None else 0
+    over = state.exposure.get(top, 0) - freed + order.price * order.grains - most
     if over > 0:
         raise Refused(
             Why.OVER_LIMIT,
@@ -56,7 +62,8 @@ def require_limits(state: State, order: Order) -> None:
         )
     share = state.parameters["position_ppm"]
     if share < PPM:
-        held = _held(state, order.instrument, top) + order.grains
+        freed = old.left if old is not None else 0
+        held = _held(state, order.instrument, top) - freed + order.grains
         most = outstanding(state, order.instrument) * share // PPM
         if held > most:
             raise Refused(
@@ -68,9 +75,15 @@ def require_limits(state: State, order: Order) -> None:
 
 
 def _held(state: State, instrument: str, top: str) -> int:
-    """Grains that one owner holds, with all its tree."""
+    """Grains that one owner holds or bids for, with all its tree."""
     balances = state.balances.get(instrument, {})
-    return sum(n for a, n in balances.items() if a in state.members and root(state, a) == top)
+    bids = (
+        (working.order.account, working.left)
+        for working in state.orders.values()
+        if (working.order.instrument, working.order.side) == (instrument, "buy")
+    )
+    own = (*balances.items(), *bids)
+    return sum(n for a, n in own if a in state.members and root(state, a) == top)
 
 
 def require_step(instrument: Instrument, grains: int) -> None:
