@@ -67,6 +67,14 @@ class Desk:
         self._waiters: list[asyncio.Future[None]] = []
         self._committing: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
+        self._watchers: list[Callable[[int, Sequence[e.Event]], None]] = []
+
+    def watch(self, hear: Callable[[int, Sequence[e.Event]], None]) -> None:
+        """Call `hear` with each group that became durable, and the number of its last event.
+
+        It comes from the event loop, before whoever waited for the group goes on.
+        """
+        self._watchers.append(hear)
 
     async def start(self) -> None:
         """Fold the journal and close what a dead process left open. Raises wire.journal.Broken."""
@@ -134,6 +142,8 @@ class Desk:
                     work = partial(self._write, group, self.head, snapshot)
                     self.head = await self._writer.do(loop, work)
                     self.committed += len(group)
+                    for hear in self._watchers:
+                        loop.call_soon(hear, self.committed, group)
             except Exception as failure:  # noqa: BLE001 - whatever fails here, the desk must stop
                 self._fail(failure, waiters)
                 return

@@ -35,14 +35,10 @@ from allmende.core.commands import Tick
 from allmende.core.units import Zone
 from allmende.desk import Desk
 from allmende.doors import app, founding
-from allmende.doors.account import Account
 from allmende.doors.browser import Doorman
 from allmende.doors.counter import Counter, Tools
 from allmende.doors.gateway import Gateway, Limits
-from allmende.doors.gather import Gather
-from allmende.doors.history import History
-from allmende.doors.live import Live
-from allmende.doors.pages import Pages
+from allmende.doors.hall import Hall
 
 PREFIX = "ALLMENDE_"
 JOURNAL, VIEWS = "journal.sqlite", "views.sqlite"
@@ -157,15 +153,11 @@ class Market:
         self.counter = counter = Counter(self.desk, self._clock, tools)
         self._follower = Follower(folder / JOURNAL, folder / VIEWS)
         self._views = SqliteViews(folder / VIEWS, self._follower.nudge)
-        history = History(self.desk, self._views, self._archive)
-        self._live = Live(self.desk, history)
-        account = Account(self.desk, counter, history, self._live)
         login = hashlib.sha256(self._signer.sign(b"allmende login secret")).digest()
         doorman = Doorman(counter, login, settings.secure)
-        gather = Gather(self.desk, self._clock, history)
-        pages = Pages(counter, history, gather, self._live, doorman)
-        routes = [*account.routes(), *pages.routes()]
-        self.app = app.front(self._gateway, app.rest(routes, pages.told))
+        views, clock = self._views, self._clock
+        self._hall = Hall(self.desk, clock, counter, views, self._archive, doorman)
+        self.app = app.front(self._gateway, self._hall.app)
         self._beside: Beside | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -175,6 +167,7 @@ class Market:
         Returns the administrator's and the starter's key if they were made just now.
         """
         await self.desk.start()
+        self._hall.open()
         keys = await self._found()
         await founding.withdraw_local(self.desk, self._clock)
         await self._follower.start()
@@ -246,7 +239,7 @@ class Market:
 
     async def close(self) -> None:
         """End what runs, settle what was delivered, make all of it durable."""
-        self._live.close()
+        await self._hall.close()
         await self._gateway.close(float(self.settings.drain))
         for task in self._tasks:
             task.cancel()

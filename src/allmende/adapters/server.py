@@ -22,6 +22,8 @@ from typing import IO, Any
 import uvicorn
 
 BACKLOG = 2_048
+MESSAGE_MAX = 65_536
+"""Bytes of one message on a WebSocket; what is longer closes it."""
 
 
 class Busy(Exception):
@@ -65,6 +67,8 @@ async def run(
     config = uvicorn.Config(
         app,
         http="httptools",
+        ws="wsproto",
+        ws_max_size=MESSAGE_MAX,
         lifespan="off",
         access_log=False,
         log_level="warning",

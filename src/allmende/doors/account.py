@@ -103,7 +103,7 @@ class Account:
 
     async def batches(self, request: Request) -> Response:
         await self._history.fresh()
-        before, limit = _number(request, "before"), _number(request, "limit") or 50
+        before, limit = number(request, "before"), number(request, "limit") or 50
         return reply(await self._history.batches(before=before, limit=limit))
 
     async def observe(self, request: Request) -> Response:
@@ -113,7 +113,7 @@ class Account:
     async def receipts(self, request: Request) -> Response:
         viewer = self._viewer(request)
         await self._history.fresh()
-        before, limit = _number(request, "before"), _number(request, "limit") or 50
+        before, limit = number(request, "before"), number(request, "limit") or 50
         filters = {
             name: request.query_params.get(name, "") for name in ("budget", "provider", "model")
         }
@@ -152,7 +152,7 @@ class Account:
 
     async def export(self, request: Request) -> Response:
         sight.require_operator(self._viewer(request))
-        after = _number(request, "after") or 0
+        after = number(request, "after") or 0
         return StreamingResponse(self._lines(after), media_type="application/jsonl")
 
     async def _lines(self, after: int) -> AsyncIterator[bytes]:
@@ -167,14 +167,19 @@ class Account:
     # --- who asks ------------------------------------------------------------------------
 
     def _viewer(self, request: Request) -> Viewer:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secret.strip():
-            raise Refused(Why.UNKNOWN_KEY, "Send it as `Authorization: Bearer <key>`.")
-        return self._counter.viewer(secret.strip())
+        return viewer_of(self._counter, request)
 
     def _anybody(self, request: Request) -> Viewer | None:
         """Whoever asks, where visitors without a key are welcome too."""
         return self._viewer(request) if "authorization" in request.headers else None
+
+
+def viewer_of(counter: Counter, request: Request) -> Viewer:
+    """Whoever asks. Refused(UNKNOWN_KEY)."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Refused(Why.UNKNOWN_KEY, "Send it as `Authorization: Bearer <key>`.")
+    return counter.viewer(secret.strip())
 
 
 def events(stream: AsyncIterator[bytes]) -> Response:
@@ -207,7 +212,7 @@ async def bounded_body(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
-def _number(request: Request, name: str) -> int | None:
+def number(request: Request, name: str) -> int | None:
     """A whole number in the query, None if it is not there. Refused(BAD_VALUE)."""
     text = request.query_params.get(name)
     if text is None:

@@ -102,5 +102,7 @@ def _guarded(app: ASGIApp) -> ASGIApp:
 
         if scope["type"] == "http":
             await app(scope, receive, with_headers)
+        elif scope["type"] == "websocket":
+            await app(scope, receive, send)
 
     return guarded

@@ -63,7 +63,10 @@ def members(state: State, viewer: Viewer) -> list[Row]:
 
 
 def balances_of(state: State, account: str) -> list[Row]:
-    """One row per asset that the account ever had: all of it, what is held, what is free."""
+    """One row per asset that the account ever had: all of it, what is held, what is free.
+
+    Rights are no money, and stand in `market_rows.own_rights`.
+    """
     return [
         {
             "account": account,
@@ -73,7 +76,7 @@ def balances_of(state: State, account: str) -> list[Row]:
             "available": credits(ledger.available(state, account, asset)),
         }
         for asset, held in state.balances.items()
-        if account in held
+        if account in held and asset not in state.listings
     ]
 
 

@@ -1,0 +1,53 @@
+"""Hall: every door but the gateway, put together behind one ASGI app.
+
+Rule: what doors share (history, the live stream, the exchange's feed) is made here once.
+Invariant: nothing is open before `open`, and every stream has ended after `close`.
+Worked number: the account's 16 lookups and the exchange's 11 are one description at
+/api/openapi.json.
+"""
+
+from __future__ import annotations
+
+from allmende.desk import Desk
+from allmende.doors import app
+from allmende.doors.account import Account
+from allmende.doors.browser import Doorman
+from allmende.doors.counter import Counter
+from allmende.doors.gather import Gather
+from allmende.doors.history import History
+from allmende.doors.live import Live
+from allmende.doors.market import Exchange
+from allmende.doors.pages import Pages
+from allmende.ports import Clock, Journal, Views
+
+
+class Hall:
+    """One per market. `archive` is the journal, opened for reading only."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        clock: Clock,
+        counter: Counter,
+        views: Views,
+        archive: Journal,
+        doorman: Doorman,
+    ) -> None:
+        history = History(desk, views, archive)
+        self._live = Live(desk, history)
+        self.exchange = Exchange(desk, clock, counter, views)
+        account = Account(desk, counter, history, self._live)
+        account.lookups.update(self.exchange.lookups)
+        gather = Gather(desk, clock, history)
+        pages = Pages(counter, history, gather, self._live, doorman)
+        routes = [*account.routes(), *self.exchange.sockets(), *pages.routes()]
+        self.app = app.rest(routes, pages.told)
+
+    def open(self) -> None:
+        """When the desk has started, and before anybody is let in."""
+        self.exchange.open()
+
+    async def close(self) -> None:
+        """Every stream ends."""
+        self._live.close()
+        await self.exchange.close()
