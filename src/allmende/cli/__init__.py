@@ -31,6 +31,8 @@ COMMANDS = {
     "replay": ("offline", "Fold the journal from its first event: the digest."),
     "export": ("offline", "The journal as JSON lines."),
     "views": ("offline", "Read models: rebuild."),
+    "watch": ("watch", "Market quality, alerts, cases; the labelled-manipulator report."),
+    "allocate": ("allocate", "Who would have got a scarce day's tokens under which rule."),
     "sim": ("running", "Whole markets under a virtual clock, with faults."),
     "crash": ("running", "kill -9 a market under load, and audit each restart."),
     "overshoot": ("running", "1,000 requests at once against a budget that affords 137."),
