@@ -59,6 +59,7 @@ COMMANDS: dict[str, type[c.Command]] = {
     "set_parameter": c.SetParameter,
     "open_case": x.OpenCase,
     "decide_case": x.DecideCase,
+    **EXCHANGE,
 }
 """Everything else (reserve, capture, tick, ...) is the house's own and has no door."""
 
