@@ -3,7 +3,7 @@
 Rule: what is rare (instruments, claims, settlements) is written as it is folded; orders,
 trades and candles are gathered and written once a fold, each order as it stands at its end.
 Invariant: the grains that an order filled are those of its trades, and a candle's volume is
-that of the trades in its minute.
+that of the trades in its minute, but for those agreed on by a quote.
 Worked number: a bid for 7 lots that takes 5 at 3.0 and 2 at 3.1 credits is one row of
 `orders` (filled 7 lots, cost 21.2 credits, cause "filled"), two of `trades`, one candle.
 """
@@ -115,7 +115,8 @@ class Exchange:
                 str(event.fee),
             )
         )
-        self._tick(event)
+        if event.buy and event.sell:  # what two agree on outside the book marks nothing
+            self._tick(event)
 
     def _fill(self, order: Order, event: x.Filled) -> None:
         order.left -= event.grains

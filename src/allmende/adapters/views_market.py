@@ -28,7 +28,9 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.units import SECOND
 
 _MINUTE_S = 60
-_LAST = "SELECT {} FROM trades WHERE instrument = i.id ORDER BY number DESC LIMIT 1"
+_LAST = "SELECT {} FROM trades WHERE instrument = i.id{} ORDER BY number DESC LIMIT 1"
+_BOOK = " AND buy <> '' AND sell <> ''"
+"""A quote that was taken has an order on one side only, and marks no price."""
 _BALANCE = (
     "COALESCE((SELECT balance FROM balances WHERE account = '{}' || i.id AND asset = i.{}"
     " ORDER BY hour DESC LIMIT 1), '0')"
@@ -59,8 +61,8 @@ _INSTRUMENT = {
     **_plain("settled", prefix="i."),
     **_text("figure", "resale", prefix="i."),
     **_plain("defaulted", prefix="i."),
-    "last": f"CAST(({_LAST.format('price')}) AS TEXT)",
-    "trades": f"COALESCE(({_LAST.format('trade')}), 0)",
+    "last": f"CAST(({_LAST.format('price', _BOOK)}) AS TEXT)",
+    "trades": f"COALESCE(({_LAST.format('trade', '')}), 0)",
 }
 """`issued` counts what was minted and not taken back; a settled one's bond is paid out."""
 _PARTIES = ("id", "issuer", "title", "model", "kind", "settlement", "asset")
@@ -98,6 +100,7 @@ def _tape(given: Mapping[str, Any]) -> Select:
         **_plain("number", "trade", "at", "instrument", "asset"),
         **_text("price", "grains"),
         "taker": "taker",
+        "quote": "buy = '' OR sell = ''",
     }
     rest = f"FROM trades {where} ORDER BY number DESC {where.limit()}"
     return Select(columns, rest, where.values)
@@ -170,6 +173,8 @@ def _orders(given: Mapping[str, Any]) -> Select:
 def _fills(given: Mapping[str, Any]) -> Select:
     """One row per side: a trade between two of the accounts comes twice, the buyer's first."""
     narrow = Where(given).equal("instrument").before("number")
+    if "order" in given:
+        narrow.add("(buy = :order OR sell = :order)", order=given["order"])
     narrow.values["accounts"] = _accounts(given)
     newest = f"ORDER BY number DESC {narrow.limit()}"
     picks = " UNION ALL ".join(
@@ -220,7 +225,7 @@ MARKET = {
         {**texts("instrument"), **wholes("seconds", "since", "until"), **_PAGE}, _candles
     ),
     "orders": Query({**_WHOSE, **texts("id", "request"), **wholes("live")}, _orders),
-    "fills": Query(_WHOSE, _fills),
+    "fills": Query({**_WHOSE, **texts("order")}, _fills),
     "claims": Query(_WHOSE, _claims),
     "settlements": Query({**_WHOSE, **texts("kind")}, _settlements),
 }
