@@ -14,16 +14,23 @@ from allmende.core.contracts import Instrument
 from allmende.core.state import Listing, Service, State
 from allmende.core.units import PPM, Amount, Units, Unpriced, price
 
+LEAST = 100
+"""Requests over which a promise is kept or broken."""
 BLEND = Units(input=80, output=20)
 """Headline blend of a request, 80 to 20 (economics.md section 2.9)."""
 
 
 def failed(instrument: Instrument, service: Service | None) -> bool:
-    """Whether an account was served less often than the instrument promises."""
+    """Whether an account was served less often than the instrument promises.
+
+    Once it was served at all, a few failures are judged as so many of LEAST requests: else a
+    promise of 95 % would fall at the first of twenty, and whoever met it would stop asking.
+    """
     if service is None:
         return False
     asked = service.served + service.faulted
-    return asked > 0 and service.served * PPM < instrument.service_ppm * asked
+    asked = max(asked, LEAST) if service.served else asked
+    return service.faulted * PPM > (PPM - instrument.service_ppm) * asked
 
 
 def replacement(state: State, instrument: Instrument) -> Amount:

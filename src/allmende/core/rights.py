@@ -9,17 +9,15 @@ of 3.875 credits; a request of 205_250 grains pays 6_362_750_000 pico of it to t
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from msgspec import structs
 
-from allmende.core.book import Choice, best, choice_at, unfit
-from allmende.core.commands import Reserve
+from allmende.core.book import Choice
 from allmende.core.contracts import Instrument
-from allmende.core.ledger import available, bond_account, issuer_account
+from allmende.core.identity import root
+from allmende.core.ledger import available, balance, bond_account, issuer_account
 from allmende.core.nouns import Hold, Offer, Receipt
 from allmende.core.refusals import Refused, Why
-from allmende.core.state import Budget, Listing, Service, State
+from allmende.core.state import Listing, Service, State
 from allmende.core.units import (
     METERS,
     PPM,
@@ -34,22 +32,9 @@ from allmende.core.units import (
 )
 
 HOUR = 3_600 * SECOND
-GONE = ("down",)
-"""Reasons that an issuer answers for: his offer is off the book for its faults."""
-FAILED = (*GONE, "failed just now")
-CREDIT = "credit"
+CUT, LEFT = "provider_cut", "client_left"
+"""How a request ended, in the words of the gateway."""
 DISCOUNT_MAX_PPM = 500_000
-
-
-class Lots(NamedTuple):
-    """Rights that pay: `grains` of instrument `right`; the credit comes out of `payer`."""
-
-    payer: str
-    right: str
-    grains: int
-
-
-NO_LOTS = Lots("", "", 0)
 
 
 def outstanding(state: State, instrument: str) -> int:
@@ -88,97 +73,16 @@ def worst_grains(instrument: Instrument, choice: Choice) -> int | None:
         return None
 
 
-def grains_of(state: State, right: str, units: Units) -> int:
-    """Grains that usage takes of a right; 0 where none pays."""
-    return price(state.listings[right].instrument.weights, units) if right else 0
+def grains_of(state: State, right: str, tariff: Tariff, units: Units) -> int:
+    """Grains that usage takes of a right; 0 where none pays.
 
-
-# Choosing -----------------------------------------------------------------------------
-
-
-def choose(
-    state: State, ask: Reserve, max_rate: Amount | None, budget: Budget
-) -> tuple[Choice, Lots, tuple[str, ...]]:
-    """The offer that serves, what pays, and which issuers were not there to deliver."""
-    missed: tuple[str, ...] = ()
-    for listing in _payable(state, ask, budget):
-        choice, reason = _delivery(state, listing, ask, max_rate)
-        if reason in FAILED:
-            missed += (listing.instrument.id,) if reason in GONE else ()
-            choice = _replacement(state, listing, ask, max_rate, budget)
-        elif reason:
-            continue
-        lots = _lots(state, listing, choice, budget.owner, ask.at) if choice else None
-        if choice is not None and lots is not None:
-            return choice, lots, missed
-    return best(state, ask, max_rate, budget.asset), NO_LOTS, missed
-
-
-def _payable(state: State, ask: Reserve, budget: Budget) -> list[Listing]:
-    """Instruments in their window of which the payer has something, in the order to pay."""
-    ids = state.delivering.get(ask.model, ())
-    wish = ask.policy.pay
-    if not ids or CREDIT in wish[:1]:
-        return []
-    if wish:
-        ids = tuple(id_ for id_ in wish if id_ in ids)
-    return [
-        listing
-        for listing in (state.listings[id_] for id_ in ids)
-        if listing.instrument.start <= ask.at < listing.instrument.end
-        and listing.instrument.asset == budget.asset
-        and available(state, budget.owner, listing.instrument.id) > 0
-        and not 0 < listing.instrument.context < ask.input_bound
-    ]
-
-
-def _delivery(
-    state: State, listing: Listing, ask: Reserve, max_rate: Amount | None
-) -> tuple[Choice | None, str]:
-    """What the issuer's own offer would take, and why it cannot; "" if it can."""
-    instrument = listing.instrument
-    offer = state.offers.get(instrument.offer)
-    if offer is None:
-        return None, GONE[0]
-    choice = choice_at(offer, ask, listing.value)
-    return choice, unfit(state, offer, ask, choice, max_rate, instrument.asset)
-
-
-def _replacement(
-    state: State, listing: Listing, ask: Reserve, max_rate: Amount | None, budget: Budget
-) -> Choice | None:
-    """Another offer of the model in the right's country, at the cost of the issuer's bond.
-
-    No dearer than the margin reaches, so that one holder's price is not another's penalty.
+    Cached input takes fewer only where it costs the bond less.
     """
-    instrument = listing.instrument
-    where = structs.replace(ask.policy, zones=(instrument.zone.country,))
-    elsewhere = structs.replace(ask, policy=where, exclude=(*ask.exclude, instrument.offer))
-    try:
-        choice = best(state, elsewhere, max_rate, budget.asset)
-    except Refused:
-        return None  # nobody else delivers this: damages are due at the window's end
-    grains = worst_grains(instrument, choice)
-    if grains is None:
-        return None
-    owed = outstanding(state, instrument.id) - listing.redeeming - grains
-    keep = -(-owed * instrument.price * (PPM + instrument.penalty_ppm) // PPM)
-    free = available(state, bond_account(instrument.id), instrument.asset)
-    dear = choice.amount * PPM > grains * instrument.price * (PPM + instrument.stress_ppm)
-    return None if dear or free - choice.amount < keep else choice
-
-
-def _lots(state: State, listing: Listing, choice: Choice, owner: str, at: Instant) -> Lots | None:
-    """The grains that a request may need, if the owner has them within his rate."""
-    instrument = listing.instrument
-    grains = worst_grains(instrument, choice)
-    if not grains or grains > available(state, owner, instrument.id):
-        return None
-    service = listing.service.get(owner)
-    used = service.used if service is not None and service.hour == at // HOUR else 0
-    if instrument.rate and used + grains > instrument.rate:
-        return None
-    return Lots(bond_account(instrument.id), instrument.id, grains)
+    if not right:
+        return 0
+    if tariff.cached is None and units.cached:
+        units = structs.replace(units, input=units.input + units.cached, cached=0)
+    return price(state.listings[right].instrument.weights, units)
 
 
 # Using --------------------------------------------------------------------------------
@@ -196,24 +100,50 @@ def tariff_of(state: State, offer: Offer, right: str) -> Tariff:
 
 
 def delivered(state: State, hold: Hold, receipt: Receipt) -> None:
-    """Grains were used; the issuer gets the credit for it only if his own offer served."""
+    """Grains were used. The issuer gets the credit for it only if his own offer served to the
+    end: one token, and then nothing, is a failure."""
     listing = state.listings[receipt.right]
-    listing.delivered += receipt.grains
+    count(state, listing, receipt.account, receipt.grains)
     use(listing, receipt.account, receipt.grains, receipt.at)
-    if hold.offer.id == listing.instrument.offer:
+    if hold.offer.id != listing.instrument.offer:
+        return
+    if receipt.outcome == CUT:
+        fault(state, listing, receipt.account, receipt.at)
+    else:
         service_of(listing, receipt.account).served += 1
 
 
-def failed(state: State, hold: Hold, at: Instant) -> None:
-    """The provider failed a request that a right paid for."""
+def count(state: State, listing: Listing, account: str, grains: int) -> None:
+    """Grains were delivered to an account, or taken back by a recount."""
+    listing.delivered += grains
+    if root(state, account) == root(state, listing.instrument.issuer):
+        listing.own += grains
+
+
+def voided(state: State, hold: Hold, cause: str, *, at: Instant, fault_: bool) -> None:
+    """Nothing was delivered under a right. Who hangs up has no complaint: he was served."""
     listing = state.listings[hold.right]
-    if hold.offer.id == listing.instrument.offer:
-        fault(listing, hold.account, at)
+    if hold.offer.id != listing.instrument.offer:
+        return
+    if fault_:
+        fault(state, listing, hold.account, at)
+    elif cause == LEFT:
+        service_of(listing, hold.account).served += 1
 
 
-def fault(listing: Listing, account: str, at: Instant) -> None:
+def missed(state: State, instrument: str, account: str, at: Instant) -> None:
+    """The issuer's offer was down when a holder asked."""
+    listing = state.listings[instrument]
+    trading = state.trading.get(listing.instrument.offer)
+    service_of(listing, account).missed = trading.down_until if trading else at
+    fault(state, listing, account, at)
+
+
+def fault(state: State, listing: Listing, account: str, at: Instant) -> None:
     """The issuer was asked, and not there."""
-    service_of(listing, account).faulted += 1
+    service = service_of(listing, account)
+    service.faulted += 1
+    service.owed = balance(state, account, listing.instrument.id)
     listing.first_fault = listing.first_fault or at
 
 
@@ -227,6 +157,22 @@ def use(listing: Listing, account: str, grains: int, at: Instant) -> None:
     if service.hour != at // HOUR:
         service.hour, service.used = at // HOUR, 0
     service.used = max(0, service.used + grains)
+
+
+def require_rate(state: State, listing: Listing, account: str, grains: int, at: Instant) -> None:
+    """Refuse more grains in an hour than the instrument allows an account, open ones included."""
+    rate, own = listing.instrument.rate, (listing.instrument.id, account)
+    if not rate:
+        return
+    service = listing.service.get(account)
+    used = service.used if service is not None and service.hour == at // HOUR else 0
+    used += sum(h.grains for h in state.holds.values() if (h.right, h.account) == own)
+    if used + grains > rate:
+        raise Refused(
+            Why.RATE,
+            f"{listing.instrument.id} allows {rate} grains an hour; {used} are used.",
+            retry_after_us=HOUR - at % HOUR,
+        )
 
 
 def require_live(listing: Listing, at: Instant) -> None:

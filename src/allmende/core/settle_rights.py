@@ -1,7 +1,8 @@
 """Settlement of rights: claims on the way, and the end of a delivery window.
 
 Rule: the market's own meter is the witness: a claim is put to the test of the requests that
-follow it, its stake is lost where service was attested, and no penalty is due then.
+follow it, its stake is lost where service was attested, and no penalty is due then. Damages are
+for what was held when the issuer failed, out of the bond that secures just that.
 Invariant: at the end every grain goes back to where it came from, and the bond is paid out
 to the last pico-credit: holders first, the rest to the issuer.
 Worked number: of 4 lots 1 was used and 3 are left in the hands of a holder whom the issuer
@@ -44,6 +45,8 @@ def claim(state: State, command: x.ClaimDefault) -> list[e.Event]:
     allow(state, command.by, command.account, command.at)
     if not instrument.start <= command.at < instrument.end or instrument.settlement != "physical":
         raise Refused(Why.HALTED, "A default is claimed while the instrument delivers.")
+    if root(state, command.account) == root(state, instrument.issuer):
+        raise Refused(Why.NOT_ALLOWED, "Nobody claims from his own bond.")
     for other in state.claims.values():
         if (other.instrument, other.account) == (instrument.id, command.account):
             raise Refused(Why.EXISTS, f"Claim {other.id!r} is being tested.")
@@ -54,30 +57,18 @@ def claim(state: State, command: x.ClaimDefault) -> list[e.Event]:
     ledger.require(state, command.account, instrument.asset, stake)
     heard = listing.service.get(command.account, Service())
     due = min(command.at + state.parameters["dispute_seconds"] * SECOND, instrument.end)
-    said = Claim(
-        command.id,
-        instrument.id,
-        command.account,
-        command.grains,
-        stake,
-        due,
-        heard.served,
-        heard.faulted,
-    )
-    return [f.Claimed(at=command.at, claim=said)]
+    said = (command.id, instrument.id, command.account, command.grains, stake, due)
+    return [f.Claimed(at=command.at, claim=Claim(*said, heard.served, heard.faulted))]
 
 
 def test(state: State, command: c.Tick) -> list[e.Event]:
-    """Decide the claims whose time is over. One per instrument and tick shares its bond fairly."""
-    out: list[e.Event] = []
-    for id_, said in sorted(state.claims.items()):
-        if command.at >= said.due and not any(_same(said, other) for other in out):
-            out.append(_settled(state, id_, said, command.at))
-    return out
-
-
-def _same(said: Claim, other: e.Event) -> bool:
-    return any(p.asset == said.instrument for p in other.postings)
+    """Decide the claims whose time is over. Each takes its own share of a bond, so their
+    number and order change nothing."""
+    return [
+        _settled(state, id_, said, command.at)
+        for id_, said in sorted(state.claims.items())
+        if command.at >= said.due
+    ]
 
 
 def _settled(state: State, id_: str, said: Claim, at: Instant) -> f.ClaimSettled:
@@ -86,14 +77,14 @@ def _settled(state: State, id_: str, said: Claim, at: Instant) -> f.ClaimSettled
     instrument = listing.instrument
     now = listing.service.get(said.account, Service())
     since = Service(now.served - said.served, now.faulted - said.faulted)
-    grains = min(said.grains, ledger.available(state, said.account, instrument.id))
+    grains = min(said.grains, now.owed, ledger.available(state, said.account, instrument.id))
     if not damages.failed(instrument, since) or not grains:
         lines = move(said.account, instrument.issuer, instrument.asset, said.stake)
         return f.ClaimSettled(at=at, claim=id_, upheld=False, lines=lines if said.stake else ())
     bond = ledger.bond_account(instrument.id)
-    rest = rights.outstanding(state, instrument.id) - listing.redeeming - grains
-    free = ledger.available(state, bond, instrument.asset) - rest * instrument.price
-    amount = min(damages.due(listing, grains, damages.replacement(state, instrument)), free)
+    owed = rights.outstanding(state, instrument.id) - listing.redeeming
+    share = ledger.available(state, bond, instrument.asset) * grains // owed
+    amount = min(damages.due(listing, grains, damages.replacement(state, instrument)), share)
     back = move(said.account, ledger.issuer_account(instrument.id), instrument.id, grains)
     lines = back + move(bond, said.account, instrument.asset, amount)
     return f.ClaimSettled(at=at, claim=id_, upheld=True, lines=lines)
@@ -151,6 +142,7 @@ def _over(state: State, listing: Listing, at: Instant) -> bool:
         *(w.order.instrument for w in state.orders.values()),
         *(asked.instrument for asked in state.requests.values()),
         *(said.instrument for said in state.claims.values()),
+        *(rest.receipt.right for rest in state.provisional.values()),
     )
     return instrument.id not in busy
 
@@ -171,7 +163,7 @@ def _end(state: State, listing: Listing, at: Instant) -> f.InstrumentSettled:
     )
     back = damages.resale(listing)
     dues = {
-        account: _due(listing, grains, figure, back, account in defaulted)
+        account: _due(listing, grains, figure, back, account if account in defaulted else "")
         for account, grains in holders.items()
         if account != instrument.issuer
     }
@@ -185,10 +177,15 @@ def _end(state: State, listing: Listing, at: Instant) -> f.InstrumentSettled:
     )
 
 
-def _due(listing: Listing, grains: int, figure: Amount, back: Amount, defaulted: bool) -> Amount:
+def _due(listing: Listing, grains: int, figure: Amount, back: Amount, failed: str) -> Amount:
+    """What so many grains bring at the end; `failed` is their holder if the issuer failed him.
+
+    What he did not hold when he was failed, he was not failed on.
+    """
     if listing.instrument.settlement == "cash":
         return grains * figure
-    return damages.due(listing, grains, figure) if defaulted else grains * back
+    owed = min(grains, listing.service[failed].owed) if failed else 0
+    return damages.due(listing, owed, figure) + (grains - owed) * back
 
 
 def _lines(
@@ -271,7 +268,7 @@ def settled(state: State, event: f.InstrumentSettled) -> None:
             index.pop(instrument.model, None)
     if not event.defaulted:
         proved = state.proved.get(instrument.issuer, 0)
-        state.proved[instrument.issuer] = proved + listing.delivered
+        state.proved[instrument.issuer] = proved + listing.delivered - listing.own
     left = state.balances.pop(instrument.id, {})
     assert not any(left.values()), f"{instrument.id} is settled and not empty"
     bond = state.balances[instrument.asset].pop(ledger.bond_account(instrument.id), 0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from allmende.core import budgets, ledger, rights
+from allmende.core import budgets, delivery, ledger, rights
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.book import down_until
@@ -43,7 +43,7 @@ def reserve(state: State, command: c.Reserve) -> list[e.Event]:
     if not command.exclude:
         require_rate(state, spender, command.at)
     budget = state.budgets[spender.budget]
-    choice, lots, missed = rights.choose(state, command, spender.max_rate, budget)
+    choice, lots, missed = delivery.choose(state, command, spender.max_rate, budget)
     budgets.require_room(state, budget.id, choice.amount, command.at)
     ledger.require(state, lots.payer or budget.owner, budget.asset, choice.amount)
     return [
@@ -166,7 +166,7 @@ def _receipt(
         prompt_hash=hold.prompt_hash,
         answer_hash=command.answer_hash,
         right=hold.right,
-        grains=rights.grains_of(state, hold.right, units),
+        grains=rights.grains_of(state, hold.right, hold.tariff, units),
         payer=hold.payer,
     )
 
@@ -200,7 +200,7 @@ def reserved(state: State, event: e.Reserved) -> None:
     _set_aside(state, hold, event.amount, event.grains)
     budgets.charge(state, event.budget, event.at, held=event.amount, spent=0)
     for missed in event.missed:
-        rights.fault(state.listings[missed], event.account, event.at)
+        rights.missed(state, missed, event.account, event.at)
     spender = state.keys.get(state.key_hashes.get(event.key, ""))
     if spender is not None:
         arrive(state, spender, event.at)
@@ -251,8 +251,8 @@ def voided(state: State, event: e.Voided) -> None:
     _leave(state, hold, ok=False, fault=event.fault, down_until=event.down_until)
     _set_aside(state, hold, -hold.amount, -hold.grains)
     budgets.charge(state, hold.budget, event.at, held=-hold.amount, spent=0)
-    if event.fault and hold.right:
-        rights.failed(state, hold, event.at)
+    if hold.right:
+        rights.voided(state, hold, event.cause, at=event.at, fault_=event.fault)
 
 
 def _leave(state: State, hold: Hold, *, ok: bool, fault: bool = False, down_until: int = 0) -> None:

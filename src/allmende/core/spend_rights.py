@@ -13,11 +13,11 @@ from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
 from allmende.core import ledger
 from allmende.core.contracts import Instrument
-from allmende.core.identity import allow, find_member
+from allmende.core.identity import allow, find_member, new_id
 from allmende.core.nouns import Offer, Receipt
 from allmende.core.orders import find_listing
 from allmende.core.refusals import Refused, Why
-from allmende.core.rights import require_live, service_of, use, value_tariff
+from allmende.core.rights import count, require_live, require_rate, service_of, use, value_tariff
 from allmende.core.state import State
 from allmende.core.units import METERS, Energy, Unpriced, price
 from allmende.core.waterfall import payments, shares
@@ -28,6 +28,7 @@ UNITS_MAX = 10**12
 def redeem(state: State, command: x.Redeem) -> list[e.Event]:
     listing = find_listing(state, command.instrument)
     instrument = listing.instrument
+    new_id(command.id, command.id in state.holds or command.id in state.provisional)
     find_member(state, command.account)
     allow(state, command.by, command.account, command.at)
     require_live(listing, command.at)
@@ -37,6 +38,7 @@ def redeem(state: State, command: x.Redeem) -> list[e.Event]:
         raise Refused(Why.HALTED, f"{instrument.id} delivers from {instrument.start} on.")
     grains = _grains(instrument, command)
     ledger.require(state, command.account, instrument.id, grains)
+    require_rate(state, listing, command.account, grains, command.at)
     return [f.Redeemed(at=command.at, receipt=_receipt(state, instrument, command, grains))]
 
 
@@ -101,7 +103,7 @@ def redeemed(state: State, event: f.Redeemed) -> None:
     receipt = event.receipt
     ledger.post(state, event.postings)
     listing = state.listings[receipt.right]
-    listing.delivered += receipt.grains
+    count(state, listing, receipt.account, receipt.grains)
     service_of(listing, receipt.account).served += 1
     use(listing, receipt.account, receipt.grains, receipt.at)
     state.tally.captured += 1

@@ -93,11 +93,14 @@ class Side(Struct):
 class Service(Struct):
     """One account's requests under one instrument: answered, and failed by the provider.
 
-    `used` grains in the running `hour` (hours since 1970), for the cap on its rate.
+    `owed` is the grains it held when it was last failed, and `missed` the end of the outage
+    that it last met; `used` grains in the running `hour` (hours since 1970), for its rate.
     """
 
     served: int = 0
     faulted: int = 0
+    owed: int = 0
+    missed: Instant = 0
     hour: int = 0
     used: int = 0
 
@@ -107,8 +110,9 @@ class Listing(Struct):
 
     `value` is the tariff that its grains are worth. `call_until` is when the running call
     uncrosses, 0 in continuous trading; `reference` is what the circuit breaker measures
-    from, `last` the last trade. `redeeming` is set aside by requests; `turnover` and
-    `volume` are what an index is figured from.
+    from, `last` the last trade. Of what was `delivered` the issuer's `own` tree used a part,
+    which proves nothing. `redeeming` is set aside by requests; `turnover` and `volume` are
+    what an index is figured from.
     """
 
     instrument: Instrument
@@ -118,6 +122,7 @@ class Listing(Struct):
     last: Amount = 0
     issued: int = 0
     delivered: int = 0
+    own: int = 0
     redeeming: int = 0
     trades: int = 0
     bids: Side = field(default_factory=Side)

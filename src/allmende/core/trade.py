@@ -83,16 +83,26 @@ def withdraw_offer(state: State, command: c.WithdrawOffer) -> list[e.Event]:
 
 
 def _require_owed(state: State, old: Offer, new: Offer | None, at: Instant) -> None:
-    """An offer that rights stand against stays, and stays what it is."""
-    kept = new is not None and _sells(new) == _sells(old)
+    """An offer that rights stand against stays, stays what it is, and takes no less."""
+    kept = new is not None and _sells(new) == _sells(old) and _takes_no_less(new, old)
     for id_ in state.delivering.get(old.model, ()):
         instrument = state.listings[id_].instrument
         if instrument.offer == old.id and at < instrument.end and not kept:
-            raise Refused(Why.OWED, f"It delivers {id_}: leave title, model, zone and asset.")
+            raise Refused(
+                Why.OWED,
+                f"It delivers {id_}: leave title, model, zone and asset, and take no less.",
+            )
 
 
 def _sells(offer: Offer) -> tuple[object, ...]:
     return offer.title, offer.model, offer.zone, offer.asset
+
+
+def _takes_no_less(new: Offer, old: Offer) -> bool:
+    """Whether every request that the old offer would take fits the new one too."""
+    limits = ((o.capacity, o.context, o.max_output) for o in (new, old))
+    more = all(n >= m for n, m in zip(*limits, strict=True))
+    return more and set(new.endpoints) >= set(old.endpoints)
 
 
 def offer_posted(state: State, event: e.OfferPosted) -> None:

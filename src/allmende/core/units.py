@@ -97,8 +97,7 @@ def price(tariff: Tariff, units: Units) -> Amount:
     if units.input:
         total += units.input * _sold(tariff.input, "input")
     if units.cached:
-        per = tariff.input if tariff.cached is None else tariff.cached
-        total += units.cached * _sold(per, "cached")
+        total += units.cached * _sold(per(tariff, "cached"), "cached")
     if units.output:
         total += units.output * _sold(tariff.output, "output")
     if units.embedding:
@@ -111,10 +110,16 @@ def price(tariff: Tariff, units: Units) -> Amount:
     return total
 
 
-def _sold(per: Amount | None, meter: str) -> Amount:
-    if per is None:
+def per(tariff: Tariff, meter: str) -> Amount | None:
+    """Pico-credits per unit on a meter; cached input without a price of its own is input."""
+    found: Amount | None = getattr(tariff, meter)
+    return tariff.input if found is None and meter == "cached" else found
+
+
+def _sold(rate: Amount | None, meter: str) -> Amount:
+    if rate is None:
         raise Unpriced(meter)
-    return per
+    return rate
 
 
 def clip(units: Units, bound: Units) -> Units:

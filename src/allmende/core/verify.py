@@ -68,7 +68,7 @@ def _final(state: State, rest: Provisional, counted: Units | None, at: int) -> e
         basis="counted",
         verdict=verdict_on(counted, old.reported, state.parameters["completion_band_ppm"]),
         counted=counted,
-        grains=rights.grains_of(state, old.right, units),
+        grains=rights.grains_of(state, old.right, old.tariff, units),
     )
     same = (receipt.waterfall, receipt.grains) == (old.waterfall, old.grains)
     before = () if same else paid(old)
@@ -106,7 +106,7 @@ def finalised(state: State, event: e.Finalised) -> None:
         listing = state.listings[receipt.right]
         ledger.set_aside(state, receipt.account, receipt.right, -rest.grains)
         listing.redeeming -= rest.grains
-        listing.delivered += receipt.grains - rest.receipt.grains
+        rights.count(state, listing, receipt.account, receipt.grains - rest.receipt.grains)
     for payment in rest.receipt.waterfall:
         ledger.set_aside(state, payment.account, receipt.asset, -payment.amount)
     more = receipt.price - rest.receipt.price
