@@ -37,14 +37,14 @@ class HandClock:
         return self.at
 
 
-def setup(public_key: str = "") -> list[c.Command]:
+def setup(public_key: str = "", mode: str = "closed_loop") -> list[c.Command]:
     """Commands that found a market with one payer, one host, one author and one offer."""
     return [
         c.Found(
             at=START,
             market="m",
             name="Test market",
-            mode="closed_loop",
+            mode=mode,
             operator="op",
             public_key=public_key,
         ),

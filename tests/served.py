@@ -188,6 +188,7 @@ async def serve(
     *,
     recounter: Recounter | None = None,
     limits: Limits | None = None,
+    mode: str = "closed_loop",
 ) -> AsyncIterator[Market]:
     signer, clock = Signer(), HandClock()
     journal = SqliteJournal(folder / "journal.sqlite")
@@ -197,7 +198,7 @@ async def serve(
     async with FakeProvider(script) as provider, _listening(gateway) as port:
         market = Market(desk, provider, gateway, clock, journal, port)
         await desk.start()
-        await _furnish(market, signer)
+        await _furnish(market, signer, mode)
         try:
             yield market
             await market.settled()
@@ -209,8 +210,8 @@ async def serve(
             journal.close()
 
 
-async def _furnish(market: Market, signer: Signer) -> None:
-    for command in setup(signer.public.hex()):
+async def _furnish(market: Market, signer: Signer, mode: str) -> None:
+    for command in setup(signer.public.hex(), mode):
         market.desk.post(command)
     at = market.clock.now()
     market.desk.post(c.AddBudget(at=at, id="wide", name="wide", owner="uni"))

@@ -15,6 +15,8 @@ def test_the_demo_runs_to_its_end() -> None:
         "402",
         "provider cut",
         "client left",
+        "0.0001046 lots of december",
+        "bond paid the university 0.00775",
         "NOT  price",
         "every hash, signature, batch and invariant holds",
         "replayed to the digest that the market had",

@@ -81,10 +81,11 @@ def balances_of(state: State, account: str) -> list[Row]:
 
 
 def balances(state: State, viewer: Viewer) -> list[Row]:
-    """Balances of whoever the viewer sees; operators also see the commons and issuers."""
+    """Balances of whoever the viewer sees; operators also see the commons, issuers and bonds."""
     accounts = list(sight.members(state, viewer))
     if viewer.operates:
         accounts += [ledger.COMMONS, *map(ledger.issuer_account, state.assets)]
+        accounts += map(ledger.bond_account, state.listings)
     return [row for account in accounts for row in balances_of(state, account)]
 
 

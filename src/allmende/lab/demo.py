@@ -15,13 +15,16 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from allmende.lab import proof, scenes
+from allmende.lab import december, proof, scenes
 from allmende.lab.model_server import ModelServer
 from allmende.lab.served import Served
 from allmende.lab.stage import CHAT, Stage
 from allmende.lab.telling import Teller
 
-OPTIONS = ("--no-starter", "--allow-private", "--name", "Demo commons", "--country", "DEU")
+OPTIONS = (
+    *("--no-starter", "--allow-private", "--name", "Demo commons"),
+    *("--country", "DEU", "--mode", "limited_network"),
+)
 
 
 def main(echo: Callable[[str], None]) -> int:
@@ -36,6 +39,8 @@ def main(echo: Callable[[str], None]) -> int:
             closing(Stage(market, model, tell)) as stage,
         ):
             scenes.play(stage)
+            december.play(stage)
+            scenes.ending(stage)
         proof.receipts(data, stage.files, tell)
         proof.books(data, stage.digest, tell)
     tell.step("Done")

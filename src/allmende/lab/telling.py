@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from decimal import Decimal
 
+from allmende.core.contracts import LOT
 from allmende.core.nouns import Receipt
 from allmende.core.units import PPM, Units, credits
 
@@ -62,6 +64,7 @@ class Teller:
             ("served", f"{receipt.model} by {receipt.provider} in {receipt.zone.country}"),
             ("units", f"{units(receipt.units)}   [{counts(receipt)}]"),
             ("price", f"{credits(receipt.price)} {receipt.asset}"),
+            *([("paid by", f"{lots(receipt)} lots of {receipt.right}")] if receipt.right else []),
             ("earned", earned(receipt)),
             ("energy", energy(receipt)),
         )
@@ -73,6 +76,11 @@ class Teller:
 
     def _style(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
+
+
+def lots(receipt: Receipt) -> str:
+    """What left the holder's rights, in standard lots."""
+    return f"{Decimal(receipt.grains) / LOT:f}"
 
 
 def units(found: Units) -> str:
