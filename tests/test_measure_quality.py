@@ -16,9 +16,10 @@ from allmende.core.units import SECOND
 from allmende.lab.floor import DECEMBER, Floor
 from allmende.lab.watched import Watched, market
 from allmende.measure import estimators
+from allmende.measure.board import Board, Quote, Trade
 from allmende.measure.ladder import DEPTH_BP, Ladder
 from allmende.measure.quality import quality, quote_at, resiliency, spreads
-from allmende.measure.tape import Board, Quote, Tape, Trade, record
+from allmende.measure.tape import Tape, record
 from allmende.wire import journal
 
 

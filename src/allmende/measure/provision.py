@@ -18,6 +18,8 @@ from allmende.core.nouns import Offer
 from allmende.core.units import METERS, SECOND, Amount, Instant
 
 MEMORY_S = 600
+RECEIPTS_KEPT = 5
+"""Of each absence, the first ones, for a person to look at."""
 
 
 class Absence(Struct):
@@ -57,6 +59,7 @@ class Provision:
         self._standing: dict[str, _Standing] = {}
         self._away: dict[str, Absence] = {}
         self._holds: dict[str, str] = {}
+        self._rivals: dict[str, list[Absence]] = {}
 
     def feed(self, seq: int, event: e.Event) -> None:
         if isinstance(event, e.OfferPosted):
@@ -80,6 +83,8 @@ class Provision:
         if away is not None:
             away.back, away.returned = seq, event.at
             away.dearer = dear(offer) > dear(away.offer)
+            for rival in away.rivals:
+                self._rivals[rival.id].remove(away)
         old = self._standing.get(offer.id, _Standing(offer, since=event.at))
         self._standing[offer.id] = _Standing(offer, old.open, old.busy, old.since)
 
@@ -95,6 +100,8 @@ class Provision:
         absence = Absence(seq, event.at, gone.offer, gone.busy, gone.faulted, rivals)
         self.absences.append(absence)
         self._away[event.id] = absence
+        for rival in rivals:
+            self._rivals.setdefault(rival.id, []).append(absence)
 
     def _released(self, hold: str, at: Instant) -> str:
         offer = self._holds.pop(hold, "")
@@ -112,11 +119,10 @@ class Provision:
         standing.since = at
 
     def _earned(self, seq: int, offer: str, price: Amount) -> None:
-        for absence in self._away.values():
-            if any(rival.id == offer for rival in absence.rivals):
-                absence.served += 1
-                absence.earned += price
-                absence.receipts = (*absence.receipts, seq)[-50:]
+        for absence in self._rivals.get(offer, ()):
+            absence.served += 1
+            absence.earned += price
+            absence.receipts = (*absence.receipts, seq)[:RECEIPTS_KEPT]
 
 
 def dear(offer: Offer) -> Amount:

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from allmende.core.contracts import LOT
 from allmende.core.units import CREDIT, MINUTE, SECOND, Amount, Instant
+from allmende.measure.board import Board, Quote, Trade
 from allmende.measure.estimators import (
     amihud,
     bipower_variation,
@@ -33,7 +34,7 @@ from allmende.measure.estimators import (
     roll,
 )
 from allmende.measure.ladder import DEPTH_BP
-from allmende.measure.tape import Board, Quote, Tape, Trade
+from allmende.measure.tape import Tape
 
 TAU: Instant = 5 * MINUTE
 BAR: Instant = 5 * MINUTE
@@ -206,8 +207,9 @@ def resiliency(board: Board, booked: list[Trade]) -> tuple[float | None, int]:
         after = _spread(board.quotes[start - 1]) if start else None
         if after is None or after <= before:
             continue
-        back = (q.at for q in board.quotes[start:] if _within(q, before + (after - before) / 2))
-        when = next(back, None)
+        goal = before + (after - before) / 2
+        later = (board.quotes[place] for place in range(start, len(board.quotes)))
+        when = next((quote.at for quote in later if _within(quote, goal)), None)
         if when is None:
             never += 1
         else:

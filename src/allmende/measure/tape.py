@@ -1,9 +1,7 @@
 """Tape: orders, trades, quotes and offers as plain data, folded from a market's events.
 
-Rule: a pure fold. Each thing carries the number of the event it came from, so that whoever
-reads a figure or an alert can look that event up in the journal.
-Invariant: an order's grains = filled + given up + left; feeding the same events again gives
-the same tape.
+Rule: a pure fold over events and their numbers; it works out nothing that was not decided.
+Invariant: feeding the same events again gives the same tape.
 Worked number: a sell of 5 at 101 that rests, and a buy of 2 at 101: two orders, one trade at
 101 that found no bid and 101 asked, and then a quote with 3 asked.
 
@@ -15,100 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct, field
-
 from allmende.core import events as e
 from allmende.core import exchange_events as f
-from allmende.core.contracts import Instrument, Order
 from allmende.core.units import Amount, Instant
+from allmende.measure.board import Board, Call, Life, Quote, Trade
 from allmende.measure.ladder import Ladder
 from allmende.measure.owners import Owners
 from allmende.measure.provision import Provision
 
 PRUNE_EVERY = 4_096
-
-
-class Life(Struct):
-    """An order from its placing (event `seq`) to its end (event `over`, 0 while it works).
-
-    `bid` and `ask` are what it found, 0 for none; `call` that it came during one; `request`
-    that it was a quote, outside the book.
-    """
-
-    seq: int
-    order: Order
-    bid: Amount
-    ask: Amount
-    call: bool
-    left: int
-    filled: int = 0
-    rests: bool = False
-    over: int = 0
-    ended: Instant = 0
-    cause: str = ""
-
-
-class Trade(Struct, frozen=True):
-    """One fill. `bid` and `ask` are what its taker found; `taker` is "" in an auction.
-
-    `buy` and `sell` are the orders' own events, 0 where a quote was taken without an order.
-    """
-
-    seq: int
-    at: Instant
-    instrument: str
-    price: Amount
-    grains: int
-    buyer: str
-    seller: str
-    buy: int
-    sell: int
-    taker: str
-    bid: Amount
-    ask: Amount
-
-    @property
-    def sign(self) -> int:
-        """+1 where a buyer came last, -1 where a seller did, 0 in an auction."""
-        return {"buy": 1, "sell": -1}.get(self.taker, 0)
-
-    @property
-    def aggressor(self) -> str:
-        return {"buy": self.buyer, "sell": self.seller}.get(self.taker, "")
-
-
-class Quote(Struct, frozen=True):
-    """The top of the book from `at` on, and grains within ladder.DEPTH_BP; 0 for none."""
-
-    seq: int
-    at: Instant
-    bid: Amount
-    ask: Amount
-    bids: tuple[int, ...]
-    asks: tuple[int, ...]
-
-
-class Call(Struct, frozen=True):
-    """An auction that traded: its price, and (order, grains) of all that stood in it."""
-
-    seq: int
-    at: Instant
-    price: Amount
-    reference: Amount
-    orders: tuple[tuple[Life, int], ...]
-
-
-class Board(Struct):
-    """All about one instrument. `closing` is when its last call opened, 0 before."""
-
-    instrument: Instrument
-    lives: list[Life] = field(default_factory=list)
-    trades: list[Trade] = field(default_factory=list)
-    quotes: list[Quote] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-    closing: Instant = 0
-    in_call: bool = False
-    last: Amount = 0
 
 
 class Tape:

@@ -18,9 +18,9 @@ from math import sqrt
 
 from allmende.core.uncross import clearing
 from allmende.core.units import MINUTE, SECOND, Amount, Instant
+from allmende.measure.board import Board, Call, Life, Trade
 from allmende.measure.quality import quote_at
 from allmende.measure.surveillance.alert import Alert, evidence, lots
-from allmende.measure.tape import Board, Call, Life, Trade
 
 WINDOW: Instant = 10 * MINUTE
 SCORE_MIN = 1.5

@@ -13,7 +13,7 @@ later: one episode with a ratio of 6. Where an order is cancelled every 300 s, 2
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from math import exp
 from statistics import median
@@ -21,8 +21,8 @@ from statistics import median
 from msgspec import Struct
 
 from allmende.core.units import SECOND, Instant
+from allmende.measure.board import Board, Life, Trade
 from allmende.measure.surveillance.alert import Alert, binomial_tail, evidence, lots
-from allmende.measure.tape import Board, Life, Trade
 
 RATIO_MIN = 3
 SHOWN_MAX: Instant = 300 * SECOND
@@ -94,10 +94,14 @@ def _occasions(
     account: str, lives: list[Life], fills: list[Trade], large: float
 ) -> Iterator[_Occasion]:
     used: set[int] = set()
+    coming, near = deque(lives), list[Life]()
     for trade in fills:
+        while coming and coming[0].seq <= trade.seq:
+            near.append(coming.popleft())
+        near = [life for life in near if not life.over or trade.at - life.ended <= BACK_MAX]
         side = "buy" if trade.buyer == account else "sell"
-        shown = tuple(life for life in lives if life.seq not in used and _shown(life, side, trade))
-        real = sum(life.order.grains for life in lives if _meant(life, side, trade))
+        shown = tuple(life for life in near if life.seq not in used and _shown(life, side, trade))
+        real = sum(life.order.grains for life in near if _meant(life, side, trade))
         grains = sum(life.order.grains for life in shown)
         if shown and grains >= large and grains >= RATIO_MIN * max(real, trade.grains):
             used.update(life.seq for life in shown)

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from allmende.measure.board import Board, Trade
 from allmende.measure.surveillance.alert import (
     Alert,
     evidence,
@@ -27,7 +28,7 @@ from allmende.measure.surveillance.alert import (
     poisson_tail,
 )
 from allmende.measure.surveillance.components import components
-from allmende.measure.tape import Board, Tape, Trade
+from allmende.measure.tape import Tape
 
 MEETINGS_MIN = 2
 CHANCE_MAX = 0.001

@@ -45,7 +45,7 @@ def _alert(provider: str, model: str, gainful: list[Absence], absences: list[Abs
     served = sum(absence.served for absence in gainful)
     earned = sum(absence.earned for absence in gainful) / CREDIT
     dearer = sum(absence.dearer for absence in gainful)
-    numbers = [n for a in gainful for n in (a.seq, a.back, *a.receipts[:5])]
+    numbers = [n for a in gainful for n in (a.seq, a.back, *a.receipts)]
     return Alert(
         kind="withholding",
         instrument="",
