@@ -233,7 +233,7 @@ def end(floor: Floor, hold: str, act: str) -> None:
 
 
 def test_a_window_is_not_settled_while_a_receipt_of_it_waits_for_its_recount():
-    """One that used its whole bound sets no grains aside, and a recount can still give some back."""
+    """One that used its whole bound sets no grains aside, and may still give some back."""
     floor = sold()
     rule(floor, "recount_seconds", 3_600)
     floor.now = DECEMBER.end - SECOND
