@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.peers.allmende import Allmende, AllmendeRecounting
+from bench.peers.allmende import Allmende, AllmendeRecounting, AllmendeRights
 from bench.peers.base import NotRun, Peer
 from bench.peers.litellm import LiteLLM
 from bench.peers.lm_proxy import LmProxy
@@ -17,4 +17,4 @@ __all__ = ["NotRun", "Peer", "every"]
 
 def every() -> list[Peer]:
     others = [Nginx(), TensorZero(), Mlflow(), Portkey(), LmProxy(), LiteLLM(), Otari()]
-    return [*others, Allmende(), AllmendeRecounting()]
+    return [*others, Allmende(), AllmendeRights(), AllmendeRecounting()]

@@ -18,6 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from bench.peers.base import BENCH, NotRun, Peer, run
 
 _COMMAND = Path(sys.executable).parent / "allmende"
 _SERVE = ("--host", "127.0.0.1", "--no-local-model", "--no-starter", "--allow-private")
+_LOTS = "100000"
 _KEY = re.compile(r"alm_[\w-]+")
 
 
@@ -131,6 +133,28 @@ class AllmendeRecounting(Allmende):
     title = "Allmende, recounting"
     role = "the same, and every prompt and answer is counted again with o200k"
     vocabulary = "o200k_base"
+
+
+class AllmendeRights(Allmende):
+    """The same, and lots bought beforehand pay for every request."""
+
+    name = "allmende-rights"
+    title = "Allmende, paid with rights"
+    role = "the same as the first, and rights to the model's tokens pay instead of credit"
+
+    def _found(self, market: Market, upstream: str) -> None:
+        super()._found(market, upstream)
+        now = datetime.now(UTC)
+        window = {"start": now.isoformat(), "end": (now + timedelta(days=30)).isoformat()}
+        lots = {"instrument": "lots", "lots": _LOTS, "price": "0.15"}
+        market.ask("set_parameter", name="call_seconds", value=0)
+        market.ask("set_tier", member="uni", tier=2)
+        market.ask("deposit", member="host", amount="1000000", reference="bond")
+        terms = {"offer": "bench", "capacity": _LOTS, "price": "0.15", "step": "0.01"}
+        market.ask("list_instrument", id="lots", name="Bench", tick="0.01", **window, **terms)
+        market.ask("mint_lots", instrument="lots", lots=_LOTS)
+        market.ask("place_order", account="host", side="sell", **lots)
+        market.ask("place_order", account="uni", side="buy", **lots)
 
 
 class Market:
