@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
@@ -110,7 +110,7 @@ class AsyncClient:
             else:
                 wire.close()
 
-    async def follow(self, instrument: str) -> AsyncIterator[Change]:
+    async def follow(self, instrument: str) -> AsyncGenerator[Change, None]:
         """The book and its trades as they change, until it is settled. Raises Failed."""
         follower = Follower(instrument)
         while not follower.ended:

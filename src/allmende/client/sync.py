@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
@@ -109,7 +109,7 @@ class Client:
             else:
                 wire.close()
 
-    def follow(self, instrument: str) -> Iterator[Change]:
+    def follow(self, instrument: str) -> Generator[Change, None, None]:
         """The book and its trades as they change, until it is settled. Raises Failed."""
         follower = Follower(instrument)
         while not follower.ended:
