@@ -24,21 +24,16 @@ def admit(
     state: State, listing: Listing, order: Order, term: str, freed: Amount = 0
 ) -> list[e.Event]:
     """An order into the book or against it. `freed` comes back from the order it replaces."""
-    resting = listing.call_until > 0
-    meets = next(orders.opposite(state, listing, order.side, order.price), None)
-    if resting and term in ("ioc", "fok"):
-        raise Refused(Why.HALTED, "A call collects orders; there is nothing to take at once.")
-    if resting:
+    if listing.call_until:
+        if term in ("ioc", "fok"):
+            raise Refused(Why.HALTED, "A call collects orders; there is nothing to take at once.")
         _require_no_own(state, listing, order)
-    if resting or meets is None:
-        if term == "fok":
-            raise Refused(Why.UNFILLED, f"0 of {order.grains} grains are there at that price.")
-        _require_funds(state, listing, order, 0, order.grains, freed)
-        if term == "ioc":
-            return [f.OrderPlaced(at=order.at, order=order, rests=False), ended(order, "ioc")]
-        return [f.OrderPlaced(at=order.at, order=order)]
-    if term == "post":
+    elif term == "post":
         _require_no_trade(state, listing, order)
+    meets = next(orders.opposite(state, listing, order.side, order.price), None)
+    if listing.call_until or (meets is None and term in ("good", "post")):
+        _require_funds(state, listing, order, 0, order.grains, freed)
+        return [f.OrderPlaced(at=order.at, order=order)]
     return _match(state, listing, order, term, freed)
 
 

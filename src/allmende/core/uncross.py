@@ -1,10 +1,10 @@
 """Uncross: the one price at which a call auction trades.
 
 Rule: the price with the largest volume; of those the smallest imbalance; of those the
-nearest to the reference; of two equally near the higher if buyers are left over, else the
-lower. Candidates are the orders' own prices and the reference.
+nearest to the reference. Candidates are the orders' own prices and the reference.
 Invariant: the volume is what both sides can trade at that price; walking each side in
-price-time priority until it is exhausted conserves every grain.
+price-time priority until it is exhausted conserves every grain. No tie is left: of two
+prices equally good and equally near, the reference lies between, and is as good as they.
 Worked number: bids 10 at 105 and 10 at 103, asks 10 at 101 and 10 at 104, reference 104:
 at 101 and 103 volume is 10 with 10 buyers' left over, at 104 it is 10 with 10 sellers'
 left over, at 105 the same; 104 is nearest.
@@ -52,8 +52,5 @@ def _sum(orders: Iterable[tuple[Amount, int]]) -> dict[Amount, int]:
 
 
 def _better(new: Clearing, old: Clearing, reference: Amount) -> bool:
-    """Whether `new`, which is at a higher price, is the better one."""
     keys = [(-c.grains, abs(c.imbalance), abs(c.price - reference)) for c in (new, old)]
-    if keys[0] != keys[1]:
-        return keys[0] < keys[1]
-    return new.imbalance > 0
+    return keys[0] < keys[1]
