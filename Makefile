@@ -79,7 +79,7 @@ $(RUN): | .venv/bin/pip
 	$(call install,requirements/run.txt,about 195 MB to fetch,.venv/.run-*)
 
 $(DEV): | .venv/bin/pip
-	$(call install,requirements/dev.txt,about 235 MB to fetch,.venv/.dev-*)
+	$(call install,requirements/dev.txt,about 315 MB to fetch,.venv/.dev-*)
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

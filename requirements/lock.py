@@ -3,7 +3,7 @@
 Rule: run.txt is what `make demo` and `make serve` install, dev.txt what the tests add; both
 name exact versions and nothing else: no index, no address, no hash of one platform's wheel.
 Invariant: they are complete, so they install with --no-deps; tests/test_house.py checks that.
-Worked number: 40 packages run a market and 17 more check it.
+Worked number: 40 packages run a market and 20 more check it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         run = installed(Path(scratch, "run"), "demo")
         lock = write("run.txt", "", run | {WEIGHTS})
-        dev = installed(Path(scratch, "dev"), "demo,dev", "--constraint", lock)
+        dev = installed(Path(scratch, "dev"), "demo,dev,lab", "--constraint", lock)
         write("dev.txt", "--requirement=run.txt", dev - run)
 
 
