@@ -112,7 +112,7 @@ def test_what_is_missing_of_rights_is_told_in_lots(market: Exchange) -> None:
     fields = {"instrument": "december", "side": "sell", "price": "0.97", "lots": "1.5"}
     error = market.post("/api/place_order", fields, market.other).json["error"]
     assert error["lots"] == "1.5"
-    assert "1.5 lots of december are missing" in error["message"]
+    assert "Missing: 1.5 lots of december." in error["message"]
     over = market.post("/api/mint_lots", {"instrument": "december", "lots": "51"}, market.host)
     assert (over.code, over.json["error"]["lots"]) == ("over_capacity", "1")
 

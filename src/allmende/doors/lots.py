@@ -144,8 +144,9 @@ def explained(refused: Refused, instrument: Instrument | None) -> Refused:
     if rights and "missing" in facts:
         grains = facts.pop("missing")
         lots = text(grains, lot)
-        said = "more than its capacity" if why is Why.OVER_CAPACITY else "missing"
-        return Refused(why, f"{lots} lots of {instrument.id} are {said}.", lots=lots, **facts)
+        said = "Beyond its capacity" if why is Why.OVER_CAPACITY else "Missing"
+        unit = "lot" if lots == "1" else "lots"
+        return Refused(why, f"{said}: {lots} {unit} of {instrument.id}.", lots=lots, **facts)
     if why is Why.OFF_TICK:
         tick, step = per_lot(instrument.tick, lot), text(instrument.step, lot)
         steps = f"Prices here are steps of {tick} credits a lot, quantities of {step} lots."
