@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,16 @@ from exchange import Exchange
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allmende.core import exchange_commands as x
 from allmende.core import machine
 from allmende.core.contracts import LOT
 from allmende.core.refusals import Refused
+from allmende.core.units import SECOND
 from allmende.doors import lots
 from allmende.doors.market_feed import QUEUE_MAX, RING_MAX, SLOW
+from allmende.doors.market_ladder import Fold, ladder_of
 from allmende.doors.plain import inward, outward
+from allmende.lab.floor import Floor
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +63,53 @@ def test_what_is_no_quantity_is_refused_and_nothing_else(value: object) -> None:
 def test_a_third_of_a_lot_is_told_as_a_fraction() -> None:
     assert lots.text(1, 3) == "1/3"
     assert lots.text(-150_000_000, LOT) == "-1.5"
+
+
+# The fold -----------------------------------------------------------------------------
+
+ORDERS = st.lists(
+    st.tuples(
+        *(st.sampled_from(["rhine", "uni", "coop"]), st.sampled_from(["buy", "sell"])),
+        *(st.integers(95, 105), st.integers(1, 4)),
+        st.sampled_from(["good", "ioc", "post", "amend", "cancel", "fewer", "call", "wait"]),
+    ),
+    max_size=40,
+)
+
+
+@given(ORDERS)
+def test_the_ladder_folded_from_facts_is_the_book_of_the_state(steps: Any) -> None:
+    floor = Floor()
+    floor.mint(20)
+    fold, known = Fold(floor.state, 0), len(floor.events)
+    for account, side, price, size, what in steps:
+        with contextlib.suppress(Refused):
+            act(floor, account, side, price * 100, size, what)
+        for number, event in enumerate(floor.events[known:], known + 1):
+            fold.take(number, event)
+        known = len(floor.events)
+        listing, ladder = floor.listing, fold.ladders["december"]
+        whole = ladder_of(floor.state, listing, 0)
+        assert ladder.sides == whole.sides
+        assert (ladder.last, ladder.reference) == (whole.last, whole.reference)
+        assert ladder.call_until == whole.call_until
+
+
+def act(floor: Floor, account: str, side: str, price: int, size: int, what: str) -> None:
+    own = [id_ for id_, w in floor.state.orders.items() if w.order.account == account]
+    if what == "call":
+        floor.do(x.OpenCall(instrument="december", until=floor.now + 60 * SECOND))
+    elif what == "wait":
+        floor.wait(61)
+    elif what == "cancel" and own:
+        floor.do(x.CancelOrder(id=own[0]))
+    elif what in ("amend", "fewer") and own:
+        same = floor.state.orders[own[0]].order.price
+        grains = size * LOT // (1 if what == "amend" else 8)
+        floor.do(x.AmendOrder(id=own[0], price=price if what == "amend" else same, grains=grains))
+    else:
+        term = what if what in ("ioc", "post") else "good"
+        floor.place(account, side, price, size, term=term)
 
 
 # Doing --------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import structs
 
-from allmende.client import words as w
+import allmende.client.words as w
 
 T = TypeVar("T")
 Number: TypeAlias = Decimal | int | str

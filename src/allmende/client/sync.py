@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
-from allmende.client import calls
+import allmende.client.calls as calls
 from allmende.client.calls import Call
 from allmende.client.line import Address, Line
 from allmende.client.market import Change, Follower
