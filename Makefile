@@ -7,6 +7,7 @@
 PYTHON ?= python3
 ROUNDS ?= 200
 SEEDS ?= 1000
+SEED ?= 1
 
 BIN := .venv/bin
 sum = $(shell cat $(1) pyproject.toml | cksum | cut -d ' ' -f 1)
@@ -14,7 +15,7 @@ RUN := .venv/.run-$(call sum,requirements/run.txt)
 DEV := .venv/.dev-$(call sum,requirements/run.txt requirements/dev.txt)
 
 .NOTPARALLEL:
-.PHONY: help demo serve test check fuzz crash sim overshoot bench views lock clean
+.PHONY: help demo serve test check fuzz matcher crash sim overshoot bench views lock clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -37,6 +38,10 @@ check: $(DEV) ## ruff, mypy strict, import rules and the tests
 
 fuzz: $(DEV) ## the property tests with a hundred times the examples
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest
+
+matcher: $(DEV) ## the matcher against a slow and obvious one, 100,000 sequences, SEED=1
+	@echo "seed $(SEED)"
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --hypothesis-seed=$(SEED) tests/test_exchange_matcher.py
 
 crash: $(RUN) ## kill -9 under load, ROUNDS=200 times, and audit each restart
 	@$(BIN)/allmende crash --rounds $(ROUNDS)
