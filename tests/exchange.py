@@ -82,6 +82,7 @@ class Exchange(Doors):
             http="httptools",
             ws="wsproto",
             ws_max_size=MESSAGE_MAX,
+            ws_per_message_deflate=False,
             log_level="critical",
             lifespan="off",
         )
@@ -187,6 +188,10 @@ class Socket:
         text = isinstance(data, str)
         self._put(ws.TextMessage(data=data) if text else ws.BytesMessage(data=data))
 
+    def send_frames(self, data: bytes) -> None:
+        """Bytes as they are, where frames should be."""
+        self._raw.sendall(data)
+
     def hear(self, *kinds: str) -> Mapping[str, Any]:
         """The next message, or the next of these types."""
         while True:
@@ -218,7 +223,10 @@ class Socket:
         self._raw.sendall(self._protocol.send(event))
 
     def _get(self) -> None:
-        data = self._raw.recv(65_536)
+        try:
+            data = self._raw.recv(65_536)
+        except ConnectionError:
+            data = b""  # cut off instead of closed
         self._protocol.receive_data(data or None)
         for event in self._protocol.events():
             if isinstance(event, ws.TextMessage):

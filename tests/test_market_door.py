@@ -458,4 +458,9 @@ def test_arbitrary_bytes_on_a_socket_move_nothing(market: Exchange) -> None:
         ws.send_raw("x" * 70_000)
         ws.end()
         assert ws.closed == 1009
+    for garbage in (b"\xff" * 40, b"\x81\x05hello", b"\xc1\x00", b"GET / HTTP/1.1\r\n\r\n"):
+        with market.socket(market.uni) as ws:
+            ws.send_frames(garbage)
+            ws.end()
+            assert ws.closed in (1002, 1006), garbage
     assert machine.digest(market.market.desk.state) == before

@@ -69,6 +69,7 @@ async def run(
         http="httptools",
         ws="wsproto",
         ws_max_size=MESSAGE_MAX,
+        ws_per_message_deflate=False,  # a small message must not unpack to a large one
         lifespan="off",
         access_log=False,
         log_level="warning",
