@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from doors import Doors
 from exchange import Exchange
 from hypothesis import given
 from hypothesis import strategies as st
@@ -436,6 +437,19 @@ def test_a_socket_takes_a_key_as_a_message_and_no_forged_one(market: Exchange) -
         stolen = ws.do("place_order", **fields, session="ws-of-somebody-else")
         assert stolen["error"]["code"] == "bad_value"
         assert ws.do("cancel_order", id=placed["id"])["type"] == "done"
+
+
+def test_a_restart_ends_sessions_and_keeps_books_and_sequence(tmp_path: Path) -> None:
+    with Exchange(tmp_path) as before:
+        kept = before.order(before.uni, "buy", "0.9", "2")["id"]
+        before.order(before.uni, "buy", "0.91", session="of a process that died")
+        seq = before.get("/api/instruments/december/book").json["seq"]
+    with Doors(tmp_path, mode="limited_network") as after:
+        (row,) = after.get("/api/orders", before.uni).json
+        assert row["id"] == kept
+        book = after.get("/api/instruments/december/book").json
+        assert book["bids"] == [["0.9", "2"]]
+        assert book["seq"] > seq
 
 
 def test_arbitrary_bytes_on_a_socket_move_nothing(market: Exchange) -> None:

@@ -167,7 +167,7 @@ class Market:
         Returns the administrator's and the starter's key if they were made just now.
         """
         await self.desk.start()
-        self._hall.open()
+        await self._hall.open()
         keys = await self._found()
         await founding.withdraw_local(self.desk, self._clock)
         await self._follower.start()

@@ -43,9 +43,9 @@ class Hall:
         routes = [*account.routes(), *self.exchange.sockets(), *pages.routes()]
         self.app = app.rest(routes, pages.told)
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """When the desk has started, and before anybody is let in."""
-        self.exchange.open()
+        await self.exchange.open()
 
     async def close(self) -> None:
         """Every stream ends."""

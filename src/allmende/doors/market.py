@@ -69,10 +69,10 @@ class Exchange:
     def sockets(self) -> list[BaseRoute]:
         return [WebSocketRoute("/api/market/ws", self.socket)]
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """When the desk has started, and before anybody is let in."""
         self.feed.open()
-        self._sessions.open()
+        await self._sessions.open()
 
     async def close(self) -> None:
         """Every listener hears it; what they hold is cancelled as far as it can be."""

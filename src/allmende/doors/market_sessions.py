@@ -30,10 +30,13 @@ class Sessions:
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def open(self) -> None:
-        """End what a process before this one left."""
-        for session in sorted({w.order.session for w in self._desk.state.orders.values()} - {""}):
-            self._accounts[session] = _left(self._desk.state, session)
+    async def open(self) -> None:
+        """End what a process before this one left, before anybody sees it."""
+        state = self._desk.state
+        for session in sorted({w.order.session for w in state.orders.values()} - {""}):
+            for account in sorted(_left(state, session)):
+                await self._desk.submit(self._all(session, account))
+            self._accounts[session] = _left(state, session)
             self.end(session)
 
     def begin(self, session: str, account: str) -> None:
@@ -67,12 +70,14 @@ class Sessions:
             return accounts
         for account in sorted(accounts & state.members.keys()):
             try:
-                self._desk.post(
-                    CancelOrders(at=self._clock.now(), account=account, session=session)
-                )
+                self._desk.post(self._all(session, account))
             except Stopped:
                 return set()  # the market has closed; the next start ends what is left
         return _left(state, session)
+
+    def _all(self, session: str, account: str) -> CancelOrders:
+        """By the house: whatever has become of the key."""
+        return CancelOrders(at=self._clock.now(), account=account, session=session)
 
 
 def _left(state: State, session: str) -> set[str]:
