@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from allmende.core import exchange_commands as x
 from allmende.core import machine
 from allmende.core.contracts import LOT
-from allmende.core.refusals import Refused
+from allmende.core.refusals import Refused, Why
 from allmende.core.units import SECOND
 from allmende.doors import lots
 from allmende.doors.market_feed import QUEUE_MAX, RING_MAX, SLOW
@@ -168,6 +168,9 @@ def test_what_is_missing_of_rights_is_told_in_lots(market: Exchange) -> None:
     assert "Missing: 1.5 lots of december." in error["message"]
     over = market.post("/api/mint_lots", {"instrument": "december", "lots": "51"}, market.host)
     assert (over.code, over.json["error"]["lots"]) == ("over_capacity", "1")
+    held = Refused(Why.OVER_LIMIT, grains=LOT // 2)
+    december = market.market.desk.state.listings["december"].instrument
+    assert lots.explained(held, december).facts == {"lots": "0.5"}
 
 
 def test_a_repeated_order_is_one_order_under_one_made_up_id(market: Exchange) -> None:

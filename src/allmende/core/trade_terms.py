@@ -70,7 +70,7 @@ def require_limits(state: State, order: Order, old: Working | None = None) -> No
                 Why.OVER_LIMIT,
                 f"{top!r} may hold {most} grains of {order.instrument}, with all it owns; "
                 f"this would make {held}.",
-                missing=held - most,
+                grains=held - most,
             )
 
 

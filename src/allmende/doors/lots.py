@@ -147,6 +147,9 @@ def explained(refused: Refused, instrument: Instrument | None) -> Refused:
         said = "Beyond its capacity" if why is Why.OVER_CAPACITY else "Missing"
         unit = "lot" if lots == "1" else "lots"
         return Refused(why, f"{said}: {lots} {unit} of {instrument.id}.", lots=lots, **facts)
+    if why is Why.OVER_LIMIT and "grains" in facts:
+        over = text(facts.pop("grains"), lot)
+        return Refused(why, f"Your holdings would be {over} lots too many.", lots=over, **facts)
     if why is Why.OFF_TICK:
         tick, step = per_lot(instrument.tick, lot), text(instrument.step, lot)
         steps = f"Prices here are steps of {tick} credits a lot, quantities of {step} lots."
