@@ -62,7 +62,7 @@ def test_a_limit_on_one_owners_share_is_not_passed_by_many_bids_or_by_quotes():
     bid = x.PlaceOrder(
         id="more", instrument="december", account="ada", side="buy", price=9_000, grains=2 * LOT
     )
-    assert floor.refuse(bid).facts == {"missing": LOT}
+    assert floor.refuse(bid).facts == {"grains": LOT}
     floor.do(
         x.RequestQuotes(
             id="q", instrument="december", account="physics", grains=2 * LOT, until=floor.now + DAY
