@@ -89,7 +89,8 @@ class Exchange(Doors):
         config.load()
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
-        self._listener = socket.socket()
+        # With its protocol named asyncio turns Nagle's algorithm off, as uvloop always does.
+        self._listener = socket.socket(proto=socket.IPPROTO_TCP)
         self._listener.bind(("127.0.0.1", 0))
         await server.startup(sockets=[self._listener])
         return server, f"http://127.0.0.1:{self._listener.getsockname()[1]}"
