@@ -271,3 +271,14 @@ def test_machine_time_and_queries_are_redeemed_by_their_holder():
         x.Redeem(id="q2", instrument="queries", account="uni", units=Units(second=3))
     )
     assert refused.why is Why.UNPRICED
+
+
+def test_a_repeated_order_is_told_its_fills_again():
+    floor = Floor()
+    floor.mint(2)
+    floor.place("rhine", "sell", 10_000, 2)
+    first = floor.place("uni", "buy", 10_000, 1, id="mine", idem="k1")
+    again = floor.place("uni", "buy", 10_000, 1, id="mine", idem="k1")
+    assert [type(event) for event in again] == [f.OrderPlaced, f.Filled]
+    assert again == first
+    assert floor.rights("uni") == LOT

@@ -14,7 +14,7 @@ from allmende.core.units import Amount, Instant
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag=str.lower):
-    """`at` microseconds UTC. `idem` marks the event that a repeated command would repeat."""
+    """`at` microseconds UTC. `idem` marks the events that a repeated command would repeat."""
 
     at: Instant
     idem: str = ""

@@ -72,10 +72,10 @@ def decide(state: State, command: c.Command) -> list[e.Event]:
     found: list[e.Event] = []
     for handler in DECIDE[type(command)]:
         found += handler(state, command)
-    if command.idem and found:
-        marked = structs.replace(found[0], idem=_scope(command), digest=fingerprint(command))
-        found[0] = marked
-    return found
+    if not command.idem:
+        return found
+    scope, print_ = _scope(command), fingerprint(command)
+    return [structs.replace(event, idem=scope, digest=print_) for event in found]
 
 
 def repeated(state: State, command: c.Command) -> list[e.Event] | None:
@@ -101,7 +101,15 @@ def apply(state: State, event: e.Event) -> None:
         handler(state, event)
     state.now = max(state.now, event.at)
     if event.idem:
-        state.served[event.idem] = Served(event.at, event.digest, (event,))  # type: ignore[arg-type]
+        _remember(state, event)
+
+
+def _remember(state: State, event: e.Event) -> None:
+    """One more of the facts that a repetition of their command is told."""
+    before = state.served.get(event.idem)
+    same = before is not None and (before.at, before.digest) == (event.at, event.digest)
+    events = before.events if before is not None and same else ()
+    state.served[event.idem] = Served(event.at, event.digest, (*events, event))  # type: ignore[arg-type]
 
 
 def check(state: State) -> None:
