@@ -1,7 +1,7 @@
 """Results: what a run found, as it is kept in results.json and told in RESULTS.md.
 
 Rule: RESULTS.md is written from results.json, results.json by a run; neither by hand.
-Invariant: gateways and desk each carry their own date, machine and command.
+Invariant: gateways, desk and matching each carry their own date, machine and command.
 Worked number: three rounds of 7_450, 7_900 and 7_600/s are told as 7,600.
 """
 
@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from bench.gateway import Options, PeerResult
 from bench.machine import Limits, Machine
+from bench.matching import MatchingResults
 from bench.peers.base import BENCH
 
 PATH = BENCH / "results.json"
@@ -57,6 +58,7 @@ class DeskResults(Struct):
 class Results(Struct):
     gateways: GatewayResults | None = None
     desk: DeskResults | None = None
+    matching: MatchingResults | None = None
 
 
 def read(path: Path = PATH) -> Results:

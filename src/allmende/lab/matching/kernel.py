@@ -44,14 +44,14 @@ class Book:
     """A book of at most `capacity` orders. `refused` counts events that could not be."""
 
     def __init__(self, capacity: int, batch: int = 1024) -> None:
-        self._nodes = np.zeros(capacity + LEVELS, NODE)
+        self._nodes = _touched(capacity + LEVELS, NODE)
         for way in ("next", "before"):
             self._nodes[way][capacity:] = np.arange(capacity, capacity + LEVELS)
         self._index = np.zeros(INDEX, np.int64)
         self._index[BEST:REFUSED] = NONE
         self._capacity = capacity
         self._batch = batch
-        self._trades = np.empty(capacity + batch, TRADE)
+        self._trades = _touched(capacity + batch, TRADE)
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self._nodes["left"]))
@@ -64,7 +64,7 @@ class Book:
         """What these events (of dtype EVENT) trade, in order: a view, until the next call."""
         if len(events) > self._batch:
             self._batch = len(events)
-            self._trades = np.empty(self._capacity + self._batch, TRADE)
+            self._trades = _touched(self._capacity + self._batch, TRADE)
         return self._trades[: run(self._nodes, self._index, events, self._trades)]
 
     def best(self, side: int) -> int | None:
@@ -82,6 +82,11 @@ class Book:
             while id_ != ring:
                 yield id_, level & LAST if side else LAST - level, int(nodes["left"][id_])
                 id_ = int(nodes["next"][id_])
+
+
+def _touched(size: int, kind: np.dtype[Any]) -> Array:
+    """Zeros that are in memory already, so that no call waits for a page of it."""
+    return np.full(size, np.zeros((), kind))
 
 
 @compiled
