@@ -11,7 +11,8 @@ Worked number: `tariff.input=0.15&models=a, b` is {"tariff": {"input": "0.15"}, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 PAGES = {
     "add_member": "members",
@@ -28,23 +29,64 @@ PAGES = {
     "withdraw_offer": "offers",
     "close_batch": "settle",
     "set_parameter": "govern",
+    "list_instrument": "market",
 }
 """The page that each command's form stands on, and that answers it."""
+EXCHANGE = {
+    "place_order": "trade",
+    "cancel_order": "instrument",
+    "mint_lots": "issue",
+    "retire_lots": "issue",
+    "claim_default": "instrument",
+}
+"""Commands whose forms stand on a page of the instrument that they name in `_at`."""
+OWN = "_"
+"""Fields that begin so are the page's own: `_at` an instrument, `_idem` what stands for one
+sending of the form."""
 
-NUMBERS = frozenset({"capacity", "context", "max_output", "per_minute", "value", "idle_s"})
+NUMBERS = frozenset({"context", "max_output", "per_minute", "value", "idle_s"})
 LISTS = frozenset({"models", "endpoints"})
 FLAGS = frozenset({"allow_private"})
+COUNTS = frozenset({("post_offer", "capacity")})
+"""As NUMBERS, where other commands mean lots."""
+DECIMALS = frozenset({"lots"})
+"""Where a comma is as good as a point."""
 KEPT_EMPTY = {"set_budget": ("limit",)}
 """Fields whose emptiness says something: no limit."""
+
+
+class Place(NamedTuple):
+    """Where a form stands: the page, what its path and its query say, and its address."""
+
+    page: str
+    path: dict[str, str]
+    query: dict[str, str]
+    address: str
+
+    def done(self, command: str, answer: Mapping[str, Any]) -> str:
+        """The address that tells what came of the command."""
+        if command == "place_order":
+            return f"{self.address}/orders/{answer['id']}"
+        return f"{self.address}?done={command}"
+
+
+def place(command: str, sent: Mapping[str, str]) -> Place:
+    """The page that the form of a command stands on, one of PAGES or EXCHANGE."""
+    if command in PAGES:
+        return Place(PAGES[command], {}, {}, f"/{PAGES[command]}")
+    at = sent.get("_at", "")
+    return Place(EXCHANGE[command], {"id": at}, dict(sent), f"/market/{quote(at, safe='')}")
 
 
 def fields(command: str, sent: Mapping[str, str]) -> dict[str, Any]:
     """The command's fields from a form's."""
     found: dict[str, Any] = {}
     for name, text in sent.items():
+        if name.startswith(OWN):
+            continue
         if text or name in KEPT_EMPTY.get(command, ()):
             outer, _, inner = name.partition(".")
-            value = _value(name, text)
+            value = _value(command, name, text)
             if inner:
                 found.setdefault(outer, {})[inner] = value
             else:
@@ -54,14 +96,20 @@ def fields(command: str, sent: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _value(name: str, text: str) -> Any:
+def _value(command: str, name: str, text: str) -> Any:
     if not text:
         return None
+    if name in DECIMALS:
+        return text.replace(",", ".")
     if name in LISTS:
         return [part.strip() for part in text.split(",") if part.strip()]
     if name in FLAGS:
         return text == "on"
-    if name in NUMBERS and text.lstrip("-").isdecimal() and len(text) < 20:
+    if (
+        (name in NUMBERS or (command, name) in COUNTS)
+        and text.lstrip("-").isdecimal()
+        and len(text) < 20
+    ):
         return int(text)
     return _shares(text) if name == "waterfall" else text
 

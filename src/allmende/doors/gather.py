@@ -17,8 +17,8 @@ from allmende.core.nouns import ENDPOINTS
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import EnergyRate, Units
 from allmende.desk import Desk
-from allmende.doors import lookups
-from allmende.doors.history import History
+from allmende.doors import contract, lookups, market_rows
+from allmende.doors.history import History, measured
 from allmende.doors.plain import iso, outward
 from allmende.doors.sight import Viewer
 from allmende.ports import Clock
@@ -58,6 +58,8 @@ class Gather:
             "balances": [],
             "budgets": [],
             "receipts": [],
+            "rights": [],
+            "instruments": len(self._desk.state.listings),
         }
         if seen.viewer is not None:
             state, viewer = self._desk.state, seen.viewer
@@ -65,8 +67,18 @@ class Gather:
                 "balances": lookups.balances_of(state, viewer.key.member),
                 "budgets": lookups.tree(state, viewer, self._clock.now()),
                 "receipts": await self._history.receipts(viewer, limit=LATEST),
+                "rights": self._rights(viewer),
             }
         return found
+
+    def _rights(self, viewer: Viewer) -> list[dict[str, Any]]:
+        """What the viewer's own member bought ahead and may still use."""
+        state = self._desk.state
+        return [
+            {**row, "of": contract.what(state, state.listings[row["instrument"]].instrument)}
+            for row in market_rows.own_rights(state, viewer, self._clock.now())
+            if row["account"] == viewer.key.member
+        ]
 
     async def offers(self, seen: Seen) -> dict[str, Any]:
         state = self._desk.state
@@ -137,6 +149,7 @@ class Gather:
                 for line in found.waterfall
             ],
             "price": units.credits(found.price),
+            "lots": measured(await self._history.lots([found.right]), found.right, found.grains),
             "tariff": outward(plain["tariff"], "tariff"),
             "at": iso(found.at),
             "batch": closed[0] if closed and closed[0]["number"] == row["batch"] else None,
@@ -155,8 +168,12 @@ class Gather:
 
     async def settle(self, seen: Seen) -> dict[str, Any]:
         await self._history.fresh()
+        found = lookups.open_batch(self._desk.state)
+        sizes = await self._history.lots(line["asset"] for line in found["net"])
+        for line in found["net"]:
+            line["amount"] = measured(sizes, line["asset"], line["amount"])
         return {
-            "open": lookups.open_batch(self._desk.state),
+            "open": found,
             "batches": await self._history.batches(limit=PAGE),
             "parameters": self._desk.state.parameters,
         }

@@ -14,6 +14,8 @@ from allmende.doors.account import Account
 from allmende.doors.browser import Doorman
 from allmende.doors.counter import Counter
 from allmende.doors.gather import Gather
+from allmende.doors.gather_market import GatherMarket
+from allmende.doors.gather_orders import GatherOrders
 from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.market import Exchange
@@ -39,7 +41,8 @@ class Hall:
         account = Account(desk, counter, history, self._live)
         account.lookups.update(self.exchange.lookups)
         gather = Gather(desk, clock, history)
-        pages = Pages(counter, history, gather, self._live, doorman)
+        trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
+        pages = Pages(counter, history, gather, trading, self._live, doorman)
         routes = [*account.routes(), *self.exchange.sockets(), *pages.routes()]
         self.app = app.rest(routes, pages.told)
 

@@ -10,7 +10,7 @@ Worked number: a receipt row of price "66000000" reads price "0.000066".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from allmende.core.units import METERS, credits
 from allmende.desk import Desk
 from allmende.doors import sight
 from allmende.doors.lookups import market
+from allmende.doors.lots import text
 from allmende.doors.plain import iso
 from allmende.doors.sight import Viewer
 from allmende.ports import Journal, Views
@@ -58,7 +59,7 @@ class History:
         query = {**told, **self._granted(viewer), "limit": max(1, min(limit, PAGE_MAX))}
         if before is not None:
             query["before"] = before
-        return [tidy(row) for row in await self._views.rows("receipts", **query)]
+        return await self._tidied(await self._views.rows("receipts", **query))
 
     async def feed(self, viewer: Viewer, after: int, limit: int = 50) -> list[Row]:
         """What changed after event `after`, oldest change first."""
@@ -67,7 +68,20 @@ class History:
         if own is not None:
             granted["budgets"] = [viewer.key.budget]
         rows = await self._views.rows("feed", after=after, limit=limit, **granted)
-        return [tidy(row) for row in rows if own in (None, row["key"])]
+        return await self._tidied([row for row in rows if own in (None, row["key"])])
+
+    async def _tidied(self, rows: Sequence[Row]) -> list[Row]:
+        sizes = await self.lots(row["right"] for row in rows)
+        return [tidy(row, sizes) for row in rows]
+
+    async def lots(self, ids: Iterable[str]) -> dict[str, int]:
+        """Grains in a lot of those of these that are instruments, also of settled ones."""
+        known, listings = set(ids) - {""} - set(self._desk.state.assets), self._desk.state.listings
+        found = {id_: listings[id_].instrument.lot for id_ in known if id_ in listings}
+        for id_ in known - set(found):
+            rows: list[Row] = await self._views.rows("instruments", id=id_)
+            found |= {row["id"]: row["terms"]["lot"] for row in rows}
+        return found
 
     async def last_change(self) -> int:
         """Number of the last event in the tables."""
@@ -130,11 +144,15 @@ class History:
         if before is not None:
             query["before"] = before
         rows: list[Row] = await self._views.rows("batches", **query)
+        sizes = await self.lots(line["asset"] for row in rows for line in row["net"])
         return [
             {
                 **{name: row[name] for name in ("number", "receipts", "root", "receipts_root")},
                 "at": iso(row["at"]),
-                "net": [{**line, "amount": credits(int(line["amount"]))} for line in row["net"]],
+                "net": [
+                    {**line, "amount": measured(sizes, line["asset"], int(line["amount"]))}
+                    for line in row["net"]
+                ],
             }
             for row in rows
         ]
@@ -163,8 +181,14 @@ def _lines(archive: Journal, after: int) -> Iterator[bytes]:
         yield from frame.body.splitlines(keepends=True)[max(0, after + 1 - frame.first) :]
 
 
-def tidy(row: Row) -> Row:
-    """A receipt's row as a person or a program outside reads it."""
+def measured(sizes: Mapping[str, int], asset: str, amount: int) -> str:
+    """Credit as credits, rights as lots of their size."""
+    return text(amount, sizes[asset]) if asset in sizes else credits(amount)
+
+
+def tidy(row: Row, sizes: Mapping[str, int]) -> Row:
+    """A receipt's row as a person or a program outside reads it. `lots` of a `right` paid."""
+    right = row["right"]
     return {
         "number": row["number"],
         "changed": row["changed"],
@@ -175,6 +199,8 @@ def tidy(row: Row) -> Row:
         "price": credits(int(row["price"])),
         "energy": {"uj": [row["uj_low"], row["uj_high"]], "ug": [row["ug_low"], row["ug_high"]]},
         "final": bool(row["final"]),
+        "right": right,
+        "lots": measured(sizes, right, int(row["grains"])) if right else "0",
         "waterfall": [
             {**line, "amount": credits(int(line["amount"]))} for line in row["waterfall"]
         ],

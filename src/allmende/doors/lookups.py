@@ -191,7 +191,7 @@ def parameters(state: State) -> list[Row]:
 
 
 def open_batch(state: State) -> Row:
-    """What would be closed if the batch were closed now."""
+    """What would be closed if the batch were closed now; `amount` is as the ledger counts."""
     batch = state.batch
     return {
         "number": batch.number,
@@ -199,7 +199,7 @@ def open_batch(state: State) -> Row:
         "provisional": len(state.provisional),
         "since": iso(batch.since) if batch.receipts else None,
         "net": [
-            {"account": account, "asset": asset, "amount": credits(amount)}
+            {"account": account, "asset": asset, "amount": amount}
             for asset, accounts in sorted(batch.net.items())
             for account, amount in sorted(accounts.items())
             if amount

@@ -27,6 +27,8 @@ from allmende.doors.account import events
 from allmende.doors.browser import LANGUAGE, Doorman, form, require_own_page
 from allmende.doors.counter import Counter
 from allmende.doors.gather import Gather, Seen
+from allmende.doors.gather_market import GatherMarket
+from allmende.doors.gather_orders import GatherOrders
 from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.sight import Viewer
@@ -35,7 +37,7 @@ ASSETS = Path(__file__).parent / "pages_assets"
 YEAR_S = 31_536_000
 STAGES = {
     "issue": ("members", ("members",)),
-    "trade": ("offers", ("offers",)),
+    "trade": ("offers", ("offers", "market")),
     "spend": ("budgets", ("budgets", "keys", "receipts")),
     "verify": ("verify", ("verify",)),
     "settle": ("settle", ("settle",)),
@@ -43,6 +45,11 @@ STAGES = {
     "observe": ("observe", ("observe",)),
 }
 """Stage -> the page it leads to, and the pages that belong to it."""
+ABOVE = {
+    "receipt": "receipts",
+    **dict.fromkeys(("instrument", "trade", "issue", "order"), "market"),
+}
+"""A page that no navigation lists -> the one that leads to it."""
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -64,7 +71,13 @@ class Pages:
     """The pages of one market."""
 
     def __init__(
-        self, counter: Counter, history: History, gather: Gather, live: Live, doorman: Doorman
+        self,
+        counter: Counter,
+        history: History,
+        gather: Gather,
+        exchange: tuple[GatherMarket, GatherOrders],
+        live: Live,
+        doorman: Doorman,
     ) -> None:
         self._counter = counter
         self._history = history
@@ -73,6 +86,7 @@ class Pages:
         self._words = words.load()
         self._assets = _assets(ASSETS / "static")
         self._templates = _templates(ASSETS / "templates")
+        market, orders = exchange
         self._pages = {
             "home": Page("/", gather.home, open=True),
             "members": Page("/members", gather.members),
@@ -85,6 +99,11 @@ class Pages:
             "settle": Page("/settle", gather.settle, open=True),
             "govern": Page("/govern", gather.govern, open=True),
             "observe": Page("/observe", gather.observe, open=True),
+            "market": Page("/market", market.market, open=True),
+            "instrument": Page("/market/{id}", market.instrument, open=True),
+            "trade": Page("/market/{id}/trade", orders.trade),
+            "issue": Page("/market/{id}/issue", orders.issue),
+            "order": Page("/market/{id}/orders/{order}", orders.order),
         }
 
     def routes(self) -> list[Route]:
@@ -107,12 +126,16 @@ class Pages:
 
     # --- reading -------------------------------------------------------------------------
 
-    async def _show(self, name: str, request: Request, **more: Any) -> Response:
-        """A page, or the way to sign in where it needs a key."""
+    async def _show(
+        self, name: str, request: Request, place: forms.Place | None = None, **more: Any
+    ) -> Response:
+        """A page, or the way to sign in where it needs a key. `place`: a form on it was sent."""
         page, viewer = self._pages[name], self._doorman.viewer(request)
         if viewer is None and not page.open:
-            return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", 303)
+            return _to_sign_in(request.url.path, request.url.query)
         seen = Seen(viewer, dict(request.query_params), request.path_params)
+        if place is not None:
+            seen = Seen(viewer, place.query, place.path)
         found = await page.gather(seen)
         return self._render(name, request, viewer, **{**found, **more})
 
@@ -126,12 +149,13 @@ class Pages:
     ) -> Response:
         asked = request.query_params.get("lang", "")
         language = self._language(request)
-        stage = next((stage for stage, (_, pages) in STAGES.items() if name in pages), "")
+        head = ABOVE.get(name, name)
+        stage = next((stage for stage, (_, pages) in STAGES.items() if head in pages), "")
         text = self._templates.get_template(f"{name}.html").render(
             t=self._words[language],
             languages=words.LANGUAGES,
-            page=name,
-            stage=stage or ("spend" if name == "receipt" else ""),
+            page=head,
+            stage=stage,
             stages=STAGES,
             viewer=viewer,
             market=lookups.market(self._counter.state),
@@ -182,7 +206,7 @@ class Pages:
         """A receipt's proof, to keep."""
         viewer = self._doorman.viewer(request)
         if viewer is None:
-            return RedirectResponse(f"/sign-in?{urlencode({'next': request.url.path})}", 303)
+            return _to_sign_in(request.url.path)
         data = await self._history.receipt_file(viewer, request.path_params["id"])
         return Response(data, media_type="application/json")
 
@@ -198,22 +222,23 @@ class Pages:
     async def do(self, request: Request) -> Response:
         """A form's command; a refusal is told on the page that the form stands on."""
         name = request.path_params["command"]
-        page = forms.PAGES.get(name)
-        if page is None:
+        if name not in forms.PAGES and name not in forms.EXCHANGE:
             raise Refused(Why.NOT_FOUND)
         viewer = self._doorman.viewer(request)
         if viewer is None:
-            return RedirectResponse(f"/sign-in?next=/{page}", 303)
+            return RedirectResponse(f"/sign-in?next=/{forms.PAGES.get(name, 'market')}", 303)
         sent = await form(request)
+        place = forms.place(name, sent)
         try:
-            answer = await self._counter.do(name, forms.fields(name, sent), viewer)
+            fields = forms.fields(name, sent)
+            answer = await self._counter.do(name, fields, viewer, sent.get("_idem", ""))
         except Refused as refused:
             kept = {key: value for key, value in sent.items() if key != "secret"}
             more = {"error": refused, "status": refused.why.status, "values": {name: kept}}
-            return await self._show(page, request, **more)
+            return await self._show(place.page, request, place, **more)
         if "secret" in answer:
             return self._render("secret", request, viewer, answer=answer)
-        return RedirectResponse(f"/{page}?done={name}", 303)
+        return RedirectResponse(place.done(name, answer), 303)
 
     async def sign_in(self, request: Request) -> Response:
         to = _inside(request.query_params.get("next", "/"))
@@ -233,6 +258,12 @@ class Pages:
         response = RedirectResponse("/", 303)
         self._doorman.sign_out(request, response)
         return response
+
+
+def _to_sign_in(path: str, query: str = "") -> Response:
+    """Sign in, and then come back here."""
+    to = f"{path}?{query}" if query else path
+    return RedirectResponse(f"/sign-in?{urlencode({'next': to})}", 303)
 
 
 def _inside(path: str) -> str:

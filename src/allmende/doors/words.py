@@ -9,6 +9,7 @@ Worked number: "1234567.8901" reads 1,234,567.8901 in English and 1.234.567,8901
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import msgspec
@@ -55,6 +56,23 @@ class Words(Struct, frozen=True):
         tenths = part * 1000 // whole
         text = f"{tenths // 10}.{tenths % 10}" if tenths % 10 else str(tenths // 10)
         return f"{self.number(text)} %"
+
+    def about(self, text: str) -> str:
+        """Money for reading: two decimals from 1 on, three digits below; "3.0951" is 3.10."""
+        exact = Decimal(text)
+        places = 2 if abs(exact) >= 1 or not exact else 2 - exact.adjusted()
+        cut = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+        return self.number(f"{cut:f}")
+
+    def step(self, text: str, step: str) -> str:
+        """A number with as many decimals as its steps have: 3.3 in steps of 0.01 is 3.30."""
+        whole, _, part = text.partition(".")
+        part = part.ljust(len(step.partition(".")[2]), "0")
+        return self.number(f"{whole}.{part}" if part else whole)
+
+    def day(self, text: str) -> str:
+        """An ISO instant as a date in UTC."""
+        return datetime.fromisoformat(text).strftime(DATES[self.language].partition(",")[0])
 
     def when(self, text: str, short: bool = False) -> str:
         """An ISO instant as a date and time in UTC; `short` leaves out the year."""

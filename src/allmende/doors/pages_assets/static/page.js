@@ -1,4 +1,4 @@
-// Three conveniences; every page works without them.
+// Four conveniences; every page works without them.
 "use strict";
 
 // Buttons that copy, and buttons that ask first.
@@ -32,6 +32,31 @@ if (list) {
     list.insertAdjacentHTML("afterbegin", html);
     document.getElementById(id).classList.add("new");
     while (list.children.length > Number(list.dataset.most)) list.lastElementChild.remove();
+  });
+  addEventListener("pagehide", () => source.close());
+}
+
+// A market that moves: the same page is fetched again, at most once a second, and its parts put in.
+const market = document.querySelector("[data-market]");
+if (market) {
+  const source = new EventSource(market.dataset.market);
+  let due = 0;
+  let seen = "";
+  source.addEventListener("market", (event) => {
+    const known = !seen || seen === event.lastEventId;
+    seen = event.lastEventId;
+    if (known || due) return; // the first message is what the page shows
+    due = setTimeout(async () => {
+      due = 0;
+      const answer = await fetch(location.href);
+      if (!answer.ok) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const id of ["live", "prices-panel"]) {
+        const old = document.getElementById(id);
+        const now = fresh.getElementById(id);
+        if (old && now && !old.querySelector("details[open]")) old.innerHTML = now.innerHTML;
+      }
+    }, 1000);
   });
   addEventListener("pagehide", () => source.close());
 }
