@@ -162,11 +162,14 @@ def _line_up(orders: Array, best: int, way: int, bins: Array, queue: Array) -> N
 
 @compiled
 def _walk(buyers: Array, sellers: Array, grains: int, fills: Array) -> int:
-    """Both queues side by side: a fill ends where an order of either ends, or the volume."""
+    """Both queues side by side: a fill ends where an order of either ends.
+
+    The volume is all that one side has at the price, so it too ends with an order.
+    """
     buy = sell = done = made = 0
     while done < grains:
         wants, gives = buyers[buy].end, sellers[sell].end
-        to = min(wants, gives, grains)
+        to = min(wants, gives)
         fill = fills[made]
         fill.buy = buyers[buy].order
         fill.sell = sellers[sell].order
