@@ -15,8 +15,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from allmende.core import events as e
+from allmende.core import exchange_events as f
 from allmende.core.nouns import Receipt
 from allmende.core.state import State
+from allmende.lab import model_exchange
 
 Money = dict[tuple[str, str], int]
 """(asset, account) -> pico-credits"""
@@ -36,6 +38,7 @@ def agree(state: State, events: Sequence[e.Event]) -> None:
     assert state.batch.receipts == len(receipts), "open batch"
     assert _machine_money(state.batch.net) == net(receipts), "net of the open batch"
     batches_are_true(events)
+    model_exchange.agree(state, events)
 
 
 def balances(events: Iterable[e.Event]) -> Money:
@@ -74,18 +77,23 @@ def provisional(events: Iterable[e.Event]) -> dict[str, tuple[Receipt, e.Reserve
 
 
 def set_aside(events: Sequence[e.Event]) -> Money:
-    """Of payers what is still held for them, of payees what is not final yet."""
+    """Of payers what is still held for them, of payees what is not final yet, and of traders
+    what their orders and claims may cost."""
     assets = {}
     for event in events:
         if isinstance(event, e.BudgetAdded):
             assets[event.id] = event.asset
     total: Money = defaultdict(int)
     for reserved in open_holds(events).values():
-        total[assets[reserved.budget], reserved.account] += reserved.amount
+        total[assets[reserved.budget], reserved.payer or reserved.account] += reserved.amount
+        total[reserved.right, reserved.account] += reserved.grains
     for receipt, reserved in provisional(events).values():
-        total[receipt.asset, receipt.account] += reserved.amount - receipt.price
+        total[receipt.asset, receipt.payer or receipt.account] += reserved.amount - receipt.price
+        total[receipt.right, receipt.account] += reserved.grains - receipt.grains
         for payment in receipt.waterfall:
             total[receipt.asset, payment.account] += payment.amount
+    for asset, account, amount in model_exchange.set_aside(events):
+        total[asset, account] += amount
     return _without_zeros(total)
 
 
@@ -132,7 +140,7 @@ def period(kind: str, at: int) -> tuple[int, int]:
 
 def final(event: e.Event) -> Receipt | None:
     """The receipt that an event makes final."""
-    if isinstance(event, e.Finalised):
+    if isinstance(event, e.Finalised | f.Redeemed):
         return event.receipt
     if isinstance(event, e.Captured) and event.receipt.verdict != "pending":
         return event.receipt
@@ -154,7 +162,9 @@ def unbatched(events: Iterable[e.Event]) -> list[Receipt]:
 def net(receipts: Iterable[Receipt]) -> Money:
     total: Money = defaultdict(int)
     for receipt in receipts:
-        total[receipt.asset, receipt.account] -= receipt.price
+        total[receipt.asset, receipt.payer or receipt.account] -= receipt.price
+        total[receipt.right, receipt.account] -= receipt.grains
+        total[receipt.right, f"issuer/{receipt.right}"] += receipt.grains
         for payment in receipt.waterfall:
             total[receipt.asset, payment.account] += payment.amount
     return _without_zeros(total)
