@@ -322,3 +322,14 @@ def test_commands_without_a_door_are_the_houses_own() -> None:
         *("Found", "Reserve", "Checkpoint", "Capture", "Void", "Recount", "Tick", "Restart")
     }
     assert msgspec.json.encode(c.Tick())
+
+
+def test_operators_see_open_cases_and_others_do_not(doors: Doors) -> None:
+    case = {"id": "c1", "kind": "wash", "subject": "uni", "explanation": "Look.", "evidence": [1]}
+    doors.ask("open_case", **case)
+    (found,) = doors.get("/api/cases", doors.admin).json
+    assert {**found, "opener": ""} == {**case, "opener": ""}
+    secret = doors.ask("issue_key", member="uni", role="manage")["secret"]
+    assert doors.get("/api/cases", secret).status == 403
+    doors.ask("decide_case", id="c1", decision="dismissed", reason="A hedge.")
+    assert doors.get("/api/cases", doors.admin).json == []

@@ -51,6 +51,7 @@ class Account:
             "/api/offers": (self.offers, "Standing offers. Public."),
             "/api/parameters": (self.parameters, "The rules, their bounds, what is due. Public."),
             "/api/batches": (self.batches, "Closed batches. Public."),
+            "/api/cases": (self.cases, "Open cases, with what they rest on. Operators."),
             "/api/observe": (self.observe, "Totals by provider, country, title, model. Public."),
             "/api/receipts": (self.receipts, "Receipts, newest first: before, limit, budget."),
             "/api/receipts/{id}": (self.receipt, "One receipt as a signed file with its proofs."),
@@ -100,6 +101,10 @@ class Account:
 
     async def parameters(self, _: Request) -> Response:
         return reply(lookups.parameters(self._desk.state))
+
+    async def cases(self, request: Request) -> Response:
+        sight.require_operator(self._viewer(request))
+        return reply(lookups.cases(self._desk.state))
 
     async def batches(self, request: Request) -> Response:
         await self._history.fresh()

@@ -169,6 +169,11 @@ def _offer(state: State, offer: Offer, at: Instant) -> Row:
     }
 
 
+def cases(state: State) -> list[Row]:
+    """Open cases, oldest first. What was decided is in the journal."""
+    return [msgspec.to_builtins(case) for case in state.cases.values()]
+
+
 def parameters(state: State) -> list[Row]:
     """The rules in force, with bounds and meaning, and what is scheduled."""
     return [
