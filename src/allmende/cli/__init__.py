@@ -38,6 +38,7 @@ COMMANDS = {
     "views": ("offline", "Read models: rebuild."),
     "watch": ("watch", "Market quality, alerts, cases; the labelled-manipulator report."),
     "allocate": ("allocate", "Who would have got a scarce day's tokens under which rule."),
+    "lab": ("lab", "Experiments that rerun published results: gode-sunder."),
     "sim": ("running", "Whole markets under a virtual clock, with faults."),
     "crash": ("running", "kill -9 a market under load, and audit each restart."),
     "overshoot": ("running", "1,000 requests at once against a budget that affords 137."),
