@@ -181,7 +181,11 @@ def test_buying_is_shown_with_its_worst_price_then_done_and_told(doors: Doors, d
     assert again.headers["location"] == done.headers["location"], "sent twice, ordered once"
     assert balances["pears"]["uni"] == had + LOT
     told = page(doors, done.headers["location"], dean)
-    for said in ("You bought 1 million tokens", "3.1 credit", "as always: requests are paid from this right first"):
+    for said in (
+        "You bought 1 million tokens",
+        "3.1 credit",
+        "as always: requests are paid from this right first",
+    ):
         assert said in told, said
     assert "million tokens of pear" in page(doors, "/market", dean)
 
