@@ -46,10 +46,11 @@ def require(state: State, account: str, asset: str, amount: Amount) -> None:
     """Refuse with what is missing unless `amount` pico-credits are available."""
     missing = amount - available(state, account, asset)
     if missing > 0:
+        said = "{} grains of".format if asset in state.listings else credits
         raise Refused(
             Why.NO_CREDIT,
-            f"{credits(missing)} {asset} are missing on the account of {account!r}: it needs "
-            f"{credits(amount)} at worst and has {credits(amount - missing)} available.",
+            f"{said(missing)} {asset} are missing on the account of {account!r}: it needs "
+            f"{said(amount)} at worst and has {said(amount - missing)} available.",
             missing=missing,
             asset=asset,
         )
