@@ -37,6 +37,7 @@ COMMANDS = {
     "export": ("offline", "The journal as JSON lines."),
     "views": ("offline", "Read models: rebuild."),
     "watch": ("watch", "Market quality, alerts, cases; the labelled-manipulator report."),
+    "index": ("index", "Price indices: import, fall, matched model, quality, gold."),
     "allocate": ("allocate", "Who would have got a scarce day's tokens under which rule."),
     "lab": ("lab", "Experiments that rerun published results: gode-sunder."),
     "sim": ("running", "Whole markets under a virtual clock, with faults."),

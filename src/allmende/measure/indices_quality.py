@@ -25,6 +25,8 @@ from allmende.measure.prices_cells import Month, outliers
 
 MILLION = 1_000_000
 YEAR_DAYS = 365.25
+CROWD = 30
+"""Prices of a month from which on one of them can be called off for what all others are."""
 T_975 = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160),
     *(2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056),
@@ -187,15 +189,19 @@ def name(model: str) -> str:
 
 
 def hosts_of(month: Month, blend: Blend) -> dict[str, dict[str, float]]:
-    """The lowest blended price of each cell at each host, without hosts that are off."""
+    """The lowest blended price of each cell at each host, without hosts that are off: from
+    their cell, or, where a month has prices enough to say so, from everything else."""
     cells: dict[str, dict[str, float]] = {}
     for item, quote in month.quotes.items():
         price = blend.of(quote.price)
         if price:
             hosts = cells.setdefault(item.cell, {})
             hosts[item.host] = min(price, hosts.get(item.host, price))
+    every = {(cell, host): price for cell, hosts in cells.items() for host, price in hosts.items()}
+    off = outliers(every) if len(every) >= CROWD else set()
+    off |= {(cell, host) for cell, hosts in cells.items() for host in outliers(hosts)}
     return {
-        cell: {host: price for host, price in hosts.items() if host not in outliers(hosts)}
+        cell: {host: price for host, price in hosts.items() if (cell, host) not in off}
         for cell, hosts in cells.items()
     }
 

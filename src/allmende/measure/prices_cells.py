@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from math import exp, log
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -43,6 +43,9 @@ FAR = log(2)
 """Below a factor of 2 a price is a price, however closely the others agree."""
 CARRY_DAYS = 92
 """A list that nobody looked at for longer says nothing of today."""
+
+
+Name = TypeVar("Name")
 
 
 class Item(NamedTuple):
@@ -110,7 +113,7 @@ def _quotes(rows: Iterable[Listing]) -> Iterator[tuple[Item, Quote]]:
             yield item, Quote(row.price, 1.0, row.context)
 
 
-def outliers(prices: Mapping[str, float]) -> set[str]:
+def outliers(prices: Mapping[Name, float]) -> set[Name]:
     """Who is off: modified z-score of the logarithm above 3.5, and more than a factor of 2."""
     logs = {name: log(price) for name, price in prices.items()}
     if len(logs) < 3:

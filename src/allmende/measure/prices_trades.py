@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from allmende.core import events as e
 from allmende.core.nouns import Receipt
 from allmende.core.units import CREDIT, PPM, SECOND, Amount
 from allmende.measure.owners import Owners
@@ -46,8 +47,43 @@ class Trade(Struct, frozen=True):
     spent: float
 
 
-def reason(receipt: Receipt, owners: Owners) -> str:
-    """Why it does not count, as a key of WHY; empty if it does."""
+class TradeTape:
+    """Feed it a market's events in order; `trades` are those that count, `left` the others.
+
+    Who owns whom is known best at the end, so hosts are told apart there.
+    """
+
+    def __init__(self) -> None:
+        self._owners = Owners()
+        self._found: list[tuple[Trade, str]] = []
+        self._left = Counter[str]()
+
+    def feed(self, event: e.Event) -> None:
+        self._owners.feed(event)
+        if isinstance(event, e.Captured | e.Finalised) and event.receipt.verdict != "pending":
+            why = reason(event.receipt)
+            if why:
+                self._left[why] += 1
+            else:
+                self._found.append((trade(event.receipt), event.receipt.account))
+
+    @property
+    def trades(self) -> list[Trade]:
+        return [
+            structs.replace(one, item=one.item._replace(host=self._owners.owner(one.item.host)))
+            for one, payer in self._found
+            if not self._owners.same(payer, one.item.host)
+        ]
+
+    @property
+    def left(self) -> dict[str, int]:
+        """How many receipts do not count, by the reasons of WHY."""
+        related = sum(self._owners.same(payer, one.item.host) for one, payer in self._found)
+        return {why: n for why in WHY if (n := {**self._left, "related": related}.get(why, 0))}
+
+
+def reason(receipt: Receipt) -> str:
+    """Why a final receipt does not count, as a key of WHY; empty if it may."""
     units = receipt.units
     if receipt.verdict != "agrees":
         return "unverified"
@@ -55,33 +91,19 @@ def reason(receipt: Receipt, owners: Owners) -> str:
         return "right"
     if receipt.asset != ASSET:
         return "asset"
-    if owners.same(receipt.account, receipt.provider):
-        return "related"
     return "" if receipt.price and units.input + units.cached + units.output else "free"
 
 
-def trade(receipt: Receipt, owners: Owners) -> Trade:
-    """A receipt that counts. Hosts are told apart by their ultimate owner."""
+def trade(receipt: Receipt) -> Trade:
+    """A receipt as a trade; its host is the provider, until its owner is looked up."""
     units, tariff = receipt.units, receipt.tariff
     return Trade(
         day=datetime.fromtimestamp(receipt.at / SECOND, UTC).date(),
-        item=Item(receipt.model.lower(), owners.owner(receipt.provider), receipt.title),
+        item=Item(receipt.model.lower(), receipt.provider, receipt.title),
         price=Price(_million(tariff.input), _million(tariff.output), _million(tariff.cached)),
         tokens=units.input + units.cached + units.output,
         spent=receipt.price / CREDIT,
     )
-
-
-def trades(receipts: Iterable[Receipt], owners: Owners) -> tuple[list[Trade], Counter[str]]:
-    """Those that count, and how many do not, by reason."""
-    kept, left = [], Counter[str]()
-    for receipt in receipts:
-        why = reason(receipt, owners)
-        if why:
-            left[why] += 1
-        else:
-            kept.append(trade(receipt, owners))
-    return kept, left
 
 
 def trade_months(found: Sequence[Trade]) -> Iterator[Month]:
