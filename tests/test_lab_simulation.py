@@ -28,6 +28,13 @@ def test_a_market_survives_its_faults(seed: int):
     assert report.starts > 1
 
 
+@pytest.mark.parametrize("seed", range(15))
+def test_a_market_with_an_exchange_survives_its_faults(seed: int):
+    report = simulation.run(seed, exchange=True)
+    assert report.failure == ""
+    assert report.starts > 1
+
+
 @pytest.mark.parametrize("name", FAILED)
 def test_what_once_failed_stays_repaired(name: str):
     assert simulation.run(FAILED[name]).failure == ""
@@ -45,6 +52,20 @@ def test_the_faults_do_happen():
     assert expected <= refused
 
 
+def test_everything_that_can_happen_at_an_exchange_does():
+    reports = [simulation.run(seed, exchange=True) for seed in range(100, 120)]
+    assert not [report.failure for report in reports if report.failure]
+    told = {kind for report in reports for kind in report.told}
+    assert told >= {
+        *("Listed", "LotsMinted", "LotsRetired", "OrderPlaced", "Filled", "OrderRested"),
+        *("OrderReduced", "OrderEnded", "CallOpened", "Uncrossed", "QuotesRequested"),
+        *("RequestEnded", "Redeemed", "Claimed", "ClaimSettled", "Pleaded", "InstrumentSettled"),
+        *("Captured", "Finalised", "Voided"),
+    }
+    refused = {why for report in reports for why in report.refused}
+    assert {"halted", "would_trade", "unfilled", "over_capacity", "ended", "owed"} <= refused
+
+
 def test_a_failure_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatch):
     """A machine that forgets a check is found out, and the seed is printed."""
 
@@ -57,13 +78,13 @@ def test_a_failure_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatch):
     assert simulation.main(2, 5, said.append) == 1
     text = "\n".join(said)
     assert "seed 5 failed: AssertionError: the sky is down" in text
-    assert "Failed seeds: 5, 6" in text
+    assert "Failed seeds: 5, 5x, 6, 6x" in text
 
 
 def test_main_says_that_audit_and_replay_agree():
     said: list[str] = []
     assert simulation.main(4, 100, said.append) == 0
-    assert said[-1].startswith("Audit and replay agree for all 4 markets")
+    assert said[-1].startswith("Audit and replay agree for all 8 markets")
 
 
 def test_the_auditor_finds_a_disk_that_was_changed():

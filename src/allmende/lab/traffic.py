@@ -51,10 +51,12 @@ class Traffic(Operators):
         super().__init__(rig, rng)
         self.open: list[Open] = []
         self.to_count: list[tuple[str, Units]] = []
+        self.actions = _ACTIONS
+        """Method -> how often, against the others."""
 
     async def step(self) -> None:
         """One thing that may happen."""
-        name = self.rng.choices(_NAMES, _WEIGHTS)[0]
+        name = self.rng.choices([*self.actions], [*self.actions.values()])[0]
         await getattr(self, name)()
         if self.rig.down:
             await self._recover()
@@ -229,7 +231,6 @@ _ACTIONS = {
     "stall": 2, "recount": 10, "repeat": 6, "deposit": 3, "transfer": 3, "rule": 2, "budget": 3,
     "key": 2, "offer": 4, "batch": 1, "wait": 10, "power_cut": 1, "fuse": 2, "stop": 1,
 }  # fmt: skip
-_NAMES, _WEIGHTS = tuple(_ACTIONS), tuple(_ACTIONS.values())
 
 
 def _told(units: Units, lie: str) -> Units | None:
