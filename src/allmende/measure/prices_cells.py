@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from math import exp, log
+from math import log, sqrt
 from statistics import median
 from typing import NamedTuple, TypeVar
 
@@ -39,8 +39,8 @@ RESELLERS = frozenset(
 
 CUTOFF = 3.5
 MAD_SCALE, MEAN_SCALE = 0.6745, 0.7979
-FAR = log(2)
-"""Below a factor of 2 a price is a price, however closely the others agree."""
+FAR = log(2) * (1 + 1e-9)
+"""Up to a factor of 2 a price is a price, however closely the others agree."""
 CARRY_DAYS = 92
 """A list that nobody looked at for longer says nothing of today."""
 
@@ -137,5 +137,5 @@ def weighted_median(pairs: Iterable[tuple[float, float]]) -> float:
         if below > half or place + 1 == len(ordered):
             return value
         if below == half:
-            return exp((log(value) + log(ordered[place + 1][0])) / 2)
+            return sqrt(value * ordered[place + 1][0])
     raise ValueError("the median of nothing")
