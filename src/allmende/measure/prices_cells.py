@@ -41,6 +41,8 @@ CUTOFF = 3.5
 MAD_SCALE, MEAN_SCALE = 0.6745, 0.7979
 FAR = log(2) * (1 + 1e-9)
 """Up to a factor of 2 a price is a price, however closely the others agree."""
+ENOUGH = 4
+"""Of three, two that agree by chance make the third look off; and the median drops it anyway."""
 CARRY_DAYS = 92
 """A list that nobody looked at for longer says nothing of today."""
 
@@ -114,9 +116,9 @@ def _quotes(rows: Iterable[Listing]) -> Iterator[tuple[Item, Quote]]:
 
 
 def outliers(prices: Mapping[Name, float]) -> set[Name]:
-    """Who is off: modified z-score of the logarithm above 3.5, and more than a factor of 2."""
+    """Of four or more: whose logarithm has a modified z-score above 3.5, and by a factor of 2."""
     logs = {name: log(price) for name, price in prices.items()}
-    if len(logs) < 3:
+    if len(logs) < ENOUGH:
         return set()
     middle = median(logs.values())
     away = {name: abs(value - middle) for name, value in logs.items()}
