@@ -208,3 +208,19 @@ def test_a_rate_holds_for_requests_at_once_and_for_redemptions():
     assert floor.refuse(structs.replace(use, id="b")).why is Why.RATE
     floor.now += 3_600 * SECOND
     floor.do(structs.replace(use, id="b"))
+
+
+def test_one_request_served_does_not_win_an_issuer_the_stake_of_whom_it_fails():
+    floor = sold()
+    claim(floor, "uni")
+    floor.use("served", Units(input=1, output=1))
+    for number in range(6):
+        floor.now += 3 * MINUTE
+        floor.fail(f"r{number}")
+    before, left = floor.balance("uni"), floor.rights("uni")
+    floor.wait(3_600)
+    assert floor.rights("uni") == left - LOT
+    assert floor.balance("uni") - before == LOT * 12_500
+    assert not floor.state.held["credit"], "the stake is back"
+    floor.close()
+    assert "december" not in floor.state.held, "nothing of the past is kept"

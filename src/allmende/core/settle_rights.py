@@ -271,6 +271,8 @@ def settled(state: State, event: f.InstrumentSettled) -> None:
         state.proved[instrument.issuer] = proved + listing.delivered - listing.own
     left = state.balances.pop(instrument.id, {})
     assert not any(left.values()), f"{instrument.id} is settled and not empty"
+    aside = state.held.pop(instrument.id, {})
+    assert not aside, f"{instrument.id} is settled and set aside"
     bond = state.balances[instrument.asset].pop(ledger.bond_account(instrument.id), 0)
     assert bond == 0, f"the bond of {instrument.id} still has {bond}"
 
