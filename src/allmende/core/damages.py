@@ -62,20 +62,22 @@ def due(listing: Listing, grains: int, replaced: Amount) -> Amount:
     return refund + worse + refund * instrument.penalty_ppm // PPM
 
 
-def resale(listing: Listing) -> Amount:
-    """Pico-credits a grain that an unused right brings back at its end."""
-    instrument = listing.instrument
-    market = min(instrument.price, listing.last or listing.reference)
-    return market * instrument.resale_ppm // PPM
+def resale(instrument: Instrument) -> Amount:
+    """Pico-credits a grain that an unused right brings back at its end.
+
+    A stated share of the contract's price, and no market's: whoever could move the last
+    trade, alone or with a friend, would be paid for it out of the bond.
+    """
+    return instrument.price * instrument.resale_ppm // PPM
 
 
 def figure(listing: Listing) -> Amount:
     """What a cash contract settles on: the mean of verified use in its window, else the last
-    trade, else the reference; no higher than its bond reaches."""
+    auction's price, else its own; no higher than its bond reaches."""
     instrument = listing.instrument
     most = instrument.price * (PPM + instrument.penalty_ppm + instrument.stress_ppm) // PPM
     mean = listing.turnover // listing.volume if listing.volume else 0
-    return min(most, mean or listing.last or listing.reference)
+    return min(most, mean or listing.reference)
 
 
 def shared(dues: dict[str, Amount], bond: Amount) -> dict[str, Amount]:

@@ -161,7 +161,7 @@ def _end(state: State, listing: Listing, at: Instant) -> f.InstrumentSettled:
         for account in holders
         if account != instrument.issuer and damages.failed(instrument, listing.service.get(account))
     )
-    back = damages.resale(listing)
+    back = damages.resale(instrument)
     dues = {
         account: _due(listing, grains, figure, back, account if account in defaulted else "")
         for account, grains in holders.items()

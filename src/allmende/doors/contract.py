@@ -57,7 +57,7 @@ def facts(state: State, listing: Listing) -> Row:
         "margin_ppm": rights.margin_ppm(state, one),
         "bond_lot": credits(rights.bond_for(state, one, one.lot)),
         "worked": _worked(state, listing),
-        "unused": credits(damages.resale(listing) * one.lot),
+        "unused": credits(damages.resale(one) * one.lot),
         "cash_most": lots.per_lot(_most(one), one.lot),
         "features": FEATURES[state.market.mode] if state.market else frozenset(),
         "terms": one,

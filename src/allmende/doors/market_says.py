@@ -85,9 +85,7 @@ def _service(one: Instrument) -> str:
 
 
 def _unused(one: Instrument) -> str:
-    return (
-        f"What you have not used at the end brings back {_share(one.resale_ppm)} of the last price."
-    )
+    return f"What you have not used at the end brings back {_share(one.resale_ppm)} of that price."
 
 
 def _cash(one: Instrument) -> str:
