@@ -53,7 +53,7 @@ def fall(data: str | None, old: Launch, new: Launch, by: Blend, alone: bool, as_
     The published fall unless you name others. Prices are looked up in the imported history, or in
     the packaged one where a model is not in it.
     """
-    pair, note = _pair(None if alone else data, alone, old, new)
+    pair, note = _pair(data, alone, old, new)
     try:
         found = fallen(*pair, by)
     except ValueError as error:

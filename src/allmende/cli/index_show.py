@@ -108,7 +108,7 @@ def _series(months: Sequence[Month], rules: Rules) -> dict[str, Any]:
             "to": str(found.end),
             "value": round(found.value, 2),
             "yearly_percent": round(found.yearly * 100, 1),
-            "geks": round(check[-1][1], 2) if check and check[-1][0] == found.end else None,
+            "geks": round(check[-1][1], 2) if check[-1][0] == found.end else None,
         },
     }
 
@@ -157,11 +157,9 @@ def _tell_trend(found: dict[str, Any] | None) -> None:
     if found is None:
         click.echo(f"\n{NOTHING}\n")
         return
-    drift = found["geks"]
+    check = found["geks"]
+    apart = "none" if check is None else f"{check:.2f}, {found['value'] - check:+.2f} from it"
     click.echo(
         f"\nFrom {found['since']} to {found['to']}: {found['value']:.2f}, "
-        f"{found['yearly_percent']:+.1f} % a year. GEKS over the same months: "
-        + ("none" if drift is None else f"{drift:.2f}, so the chain drifted by "
-           f"{100 * (found['value'] / drift - 1):+.2f} %")
-        + ".\n"
-    )  # fmt: skip
+        f"{found['yearly_percent']:+.1f} % a year. GEKS, every month with every other: {apart}.\n"
+    )
