@@ -134,7 +134,7 @@ def test_every_field_of_the_contract_is_told_in_words(doors: Doors) -> None:
         "At most 2 lots an hour for one account.",
         "A prompt may have 8000 tokens.",
         "At least 95 % of your requests must be answered",
-        "20 % of the contract's price comes back",
+        "20 % of the contract",
         "Example, one lot today: 3.1 back, 0.62 because a replacement costs 3.72, 0.155 penalty: "
         "3.875 credit in all.",
         "stand against 10 lots now",
