@@ -167,15 +167,24 @@ def test_a_dear_replacement_draws_no_more_than_secures_the_grains_it_uses(into, 
             assert drawn == 0
 
 
+def verified(floor: Floor, id_: str, units: Units, key: str, first: str) -> None:
+    """A request whose count agrees with ours."""
+    floor.do(ask(id_, key, policy=Policy(order=(first,))))
+    floor.do(c.Capture(hold=id_, estimate=units, reported=units, pending=True))
+    floor.do(c.Recount(counts=((id_, units),)))
+
+
 def test_nobody_moves_the_index_of_a_cash_contract_by_buying_from_himself():
     cash = changed(settlement="cash", offer="", id="cash")
     floor = Floor(cash)
     dear = structs.replace(OFFERS[0], tariff=Tariff(input=2_000_000, output=8_000_000))
     floor.do(c.PostOffer(offer=dear))
     key = daughter(floor)
-    floor.use("own", Units(input=900, output=200), key, policy=Policy(order=("cheap",)))
+    verified(floor, "own", Units(input=900, output=200), key, "cheap")
     assert floor.listing.volume == 0
-    floor.use("other", Units(input=100, output=10), "lab", policy=Policy(order=("nordic",)))
+    floor.use("believed", Units(input=900), "lab", policy=Policy(order=("nordic",)))
+    assert floor.listing.volume == 0
+    verified(floor, "other", Units(input=100, output=10), "lab", "nordic")
     assert floor.listing.turnover == 100 * 150_000 + 10 * 600_000
     assert floor.close().figure == floor.events[-1].figure == 150_000 // 100
 

@@ -235,8 +235,8 @@ def pleaded(state: State, event: f.Pleaded) -> None:
 
 
 def marked(state: State, event: e.Captured | e.Finalised) -> None:
-    """What a model was paid for, at arm's length and not in doubt, into its cash contracts."""
-    if state.indexing and event.receipt.verdict not in ("pending", "disagrees"):
+    """What a model was paid for, at arm's length and verified, into its cash contracts."""
+    if state.indexing and event.receipt.verdict == "agrees":
         receipt = event.receipt
         for id_ in state.indexing.get(receipt.model, ()):
             _mark(state, state.listings[id_], receipt)
