@@ -118,3 +118,90 @@ class Views(Protocol):
 
     async def caught_up(self, number: int, timeout_s: float = 2.0) -> bool:
         """Wait until the tables contain the event with this number."""
+
+
+class ChainFailed(Exception):
+    """A chain did not do what was asked. `cause` is one word; `data` is what a contract said.
+
+    The node: unreachable, timeout, busy, garbled, lied, lagging, unknown_method, bad_params,
+    failed. Another chain than before: wrong_chain, wrong_deployment. The transaction: reverted,
+    nonce_too_low, nonce_taken, underpriced, fee_cap, no_funds, bad_transaction.
+    """
+
+    def __init__(self, cause: str, detail: str = "", data: bytes = b"") -> None:
+        super().__init__(cause, detail)
+        self.cause = cause
+        self.detail = detail
+        self.data = data
+
+
+class Block(Struct, frozen=True):
+    """Hashes and addresses are lower-case 0x text here and below, fees wei per gas."""
+
+    number: int
+    hash: str
+    parent: str
+    time_s: int
+    base_fee: int
+    """0 on a chain without EIP-1559."""
+
+
+class Mined(Struct, frozen=True):
+    """A transaction that is in a block. That block may still be reorganised away."""
+
+    hash: str
+    block: int
+    block_hash: str
+    ok: bool
+    gas: int
+    paid: int
+    """Wei for all of the gas."""
+    contract: str = ""
+    """Address of what it created."""
+
+
+class Log(Struct, frozen=True):
+    address: str
+    topics: tuple[str, ...]
+    data: bytes
+    block: int
+    block_hash: str
+    transaction: str
+    index: int
+
+
+class Chain(Protocol):
+    """One EVM chain as one node tells it. Every method may raise ChainFailed."""
+
+    async def chain_id(self) -> int: ...
+    async def block(self, number: int | None = None) -> Block | None:
+        """The block with this number, or the newest; None if there is none yet."""
+
+    async def balance(self, address: str) -> int:
+        """Wei, at the newest block."""
+
+    async def nonce(self, address: str) -> int:
+        """How many transactions of this account are in blocks, at the newest one."""
+
+    async def code(self, address: str) -> bytes: ...
+    async def call(self, to: str, data: bytes, *, at: int | None = None) -> bytes:
+        """What the contract answers, at block `at` or now. ChainFailed("reverted")."""
+
+    async def estimate(self, sender: str, to: str, data: bytes, value: int = 0) -> int:
+        """Gas it would take now; `to` is empty to create. ChainFailed("reverted")."""
+
+    async def price(self) -> int:
+        """Wei per gas that the node suggests to pay now, base fee included."""
+
+    async def send(self, raw: bytes) -> str:
+        """Hand over a signed transaction: its hash. The same one may be sent again."""
+
+    async def mined(self, transaction: str) -> Mined | None:
+        """What became of it, if it is in a block that the node holds for the chain's."""
+
+    async def logs(
+        self, address: str, first: int, last: int, topics: Sequence[str] = ()
+    ) -> list[Log]:
+        """Of blocks `first` to `last`, both included, in order."""
+
+    async def close(self) -> None: ...

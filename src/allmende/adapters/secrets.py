@@ -90,9 +90,13 @@ def open_vault(folder: Path) -> Vault:
 
 def open_signer(folder: Path, vault: Vault) -> Ed25519Signer:
     """The market's signer; its seed is made on first use and sealed. Raises SecretBroken."""
-    sealed = vault.seal(secrets.token_hex(KEY_BYTES), _SIGNER)
-    text = _text_file(folder / "signer.key", sealed)
-    return Ed25519Signer(bytes.fromhex(vault.open(text, _SIGNER)))
+    seed = open_sealed(folder / "signer.key", vault, _SIGNER, secrets.token_hex(KEY_BYTES))
+    return Ed25519Signer(bytes.fromhex(seed))
+
+
+def open_sealed(path: Path, vault: Vault, context: str, fresh: str) -> str:
+    """The secret sealed in a private file, which begins as `fresh`. Raises SecretBroken."""
+    return vault.open(_text_file(path, vault.seal(fresh, context)), context)
 
 
 def _key_file(path: Path, fresh: bytes) -> bytes:
