@@ -23,7 +23,8 @@ STAGE_MAY = (
     *("units", "nouns", "commands", "events", "refusals"),
     *("state", "ledger", "identity", "budgets", "book", "waterfall"),
     *("contracts", "facts", "exchange_commands", "exchange_events"),
-    *("damages", "delivery", "matching", "orders", "rights", "trade_terms", "uncross"),
+    *("allocation", "damages", "delivery", "matching", "orders"),
+    *("rights", "trade_terms", "uncross"),
 )
 PURE = frozenset(
     """__future__ abc base64 bisect calendar collections copy dataclasses datetime decimal enum

@@ -30,6 +30,17 @@ def add_member(market: Market, id_: str, name: str | None, kind: str, home: str)
     market.ask("add_member", fields, f"Member {id_} is added.")
 
 
+@member.command("tier")
+@click.argument("member")
+@click.argument("tier", type=click.IntRange(0, 2))
+@click.option("--common-good", is_flag=True, help="It comes first where lots are allotted so.")
+@remote
+def set_tier(market: Market, member: str, tier: int, common_good: bool) -> None:
+    """How far a member is known, and so what it may have open in buy orders."""
+    fields = {"member": member, "tier": tier, "common_good": common_good}
+    market.ask("set_tier", fields, f"Member {member} is of tier {tier}.")
+
+
 @member.command("list")
 @remote
 def list_members(market: Market) -> None:

@@ -25,6 +25,8 @@ TERMS = ("good", "ioc", "fok", "post")
 """Good till time, immediate or cancel, fill or kill, post only."""
 GUARDS = ("newest", "oldest")
 """Which of two orders of one owner ends before they trade with each other."""
+ALLOCATIONS = ("price", "first", "fair", "common")
+"""How scarce lots are shared out in a call: see core.allocation."""
 SESSIONS = ("continuous", "call")
 SETTLEMENTS = ("physical", "cash")
 UNITS = ("token", "second", "query", "licence")
@@ -79,6 +81,7 @@ class Instrument(Struct, frozen=True):
     step: int = LOT // 100
     tick: Amount = 100
     session: str = "continuous"
+    allocation: str = "price"
     settlement: str = "physical"
     shape: str = "base"
     rate: int = 0

@@ -139,10 +139,12 @@ class JudgeForceMajeure(Command, frozen=True):
 
 
 class SetTier(Command, frozen=True):
-    """How far a member is known, and so what it may have open. By an operator."""
+    """How far a member is known, and so what it may have open; and whether it serves the
+    common good, and so comes first where scarce lots are allotted so. By an operator."""
 
     member: str
     tier: int
+    common_good: bool = False
 
 
 class OpenCase(Command, frozen=True):

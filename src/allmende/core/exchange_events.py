@@ -189,6 +189,7 @@ class InstrumentSettled(Event, frozen=True):
 class TierSet(Event, frozen=True):
     member: str
     tier: int
+    common_good: bool = False
 
 
 class CaseOpened(Event, frozen=True):

@@ -16,7 +16,15 @@ from allmende.core import events as e
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
 from allmende.core import ledger
-from allmende.core.contracts import SESSIONS, SETTLEMENTS, SHAPES, UNITS, VOUCHERS, Instrument
+from allmende.core.contracts import (
+    ALLOCATIONS,
+    SESSIONS,
+    SETTLEMENTS,
+    SHAPES,
+    UNITS,
+    VOUCHERS,
+    Instrument,
+)
 from allmende.core.identity import allow, allow_operator, find_member, new_id
 from allmende.core.nouns import TITLE_KINDS
 from allmende.core.orders import find_listing
@@ -54,6 +62,7 @@ def _require_terms(new: Instrument, at: int) -> None:
         ("kind", new.kind, TITLE_KINDS),
         ("unit", new.unit, UNITS),
         ("session", new.session, SESSIONS),
+        ("allocation", new.allocation, ALLOCATIONS),
         ("settlement", new.settlement, SETTLEMENTS),
         ("shape", new.shape, SHAPES),
         ("voucher", new.voucher, VOUCHERS),
@@ -155,7 +164,16 @@ def set_tier(state: State, command: x.SetTier) -> list[e.Event]:
     find_member(state, command.member)
     if command.tier not in TIERS:
         raise Refused(Why.BAD_VALUE, "A tier is 0, 1 or 2.")
-    return [f.TierSet(at=command.at, member=command.member, tier=command.tier)]
+    return [_tiered(command)]
+
+
+def _tiered(command: x.SetTier) -> f.TierSet:
+    return f.TierSet(
+        at=command.at,
+        member=command.member,
+        tier=command.tier,
+        common_good=command.common_good,
+    )
 
 
 # Application --------------------------------------------------------------------------
@@ -182,7 +200,9 @@ def retired(state: State, event: f.LotsRetired) -> None:
 
 
 def tier_set(state: State, event: f.TierSet) -> None:
-    state.members[event.member] = structs.replace(state.members[event.member], tier=event.tier)
+    state.members[event.member] = structs.replace(
+        state.members[event.member], tier=event.tier, common_good=event.common_good
+    )
 
 
 DECIDE = {

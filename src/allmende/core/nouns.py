@@ -49,13 +49,18 @@ class Market(Struct, frozen=True):
 
 
 class Member(Struct, frozen=True):
-    """An account holder. `home` is the organisation it belongs to, "" at a tree's root."""
+    """An account holder. `home` is the organisation it belongs to, "" at a tree's root.
+
+    `tier` says how far it is known, and so what it may have open; `common_good` that it comes
+    first where lots are allotted so.
+    """
 
     id: str
     name: str
     kind: str
     home: str = ""
     tier: int = 1
+    common_good: bool = False
 
 
 class Asset(Struct, frozen=True):

@@ -42,6 +42,12 @@ def outstanding(state: State, instrument: str) -> int:
     return -state.balances.get(instrument, {}).get(issuer_account(instrument), 0)
 
 
+def owned(state: State, instrument: str, top: str) -> int:
+    """Grains that one owner has, with all its tree."""
+    balances = state.balances.get(instrument, {})
+    return sum(n for a, n in balances.items() if a in state.members and root(state, a) == top)
+
+
 def value_tariff(instrument: Instrument) -> Tariff:
     """What usage under an instrument is worth: its weights times its price, pico-credits."""
     prices = {

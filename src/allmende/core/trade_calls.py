@@ -17,6 +17,7 @@ from allmende.core import events as e
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
 from allmende.core import orders
+from allmende.core.allocation import allotted, in_turn
 from allmende.core.identity import allow_operator
 from allmende.core.refusals import Refused, Why
 from allmende.core.rights import require_live
@@ -93,6 +94,7 @@ def _uncross(state: State, listing: Listing, at: Instant, over: set[str]) -> lis
         ((w.order.price, w.left) for w in bids),
         ((w.order.price, w.left) for w in asks),
         listing.reference,
+        lowest=listing.instrument.allocation != "price",
     )
     out: list[e.Event] = (
         [] if found is None else list(_fills(state, listing, at, found, bids, asks))
@@ -125,10 +127,11 @@ def _fills(
     bids: list[Working],
     asks: list[Working],
 ) -> Iterator[f.Filled]:
-    """Walk both sides in priority until the volume is exhausted."""
+    """Walk what buyers are allotted and what sellers offer, until the volume is exhausted."""
     number = listing.trades
-    buyers = _portions(bids, found.grains)
-    sellers = _portions(asks, found.grains)
+    willing = [bid for bid in bids if bid.order.price >= found.price]
+    buyers = iter(allotted(state, listing, willing, found.grains))
+    sellers = iter(in_turn(asks, found.grains))
     buy, wants = next(buyers)
     sell, gives = next(sellers)
     rest = found.grains
@@ -152,13 +155,6 @@ def _fills(
             buy, wants = next(buyers)
         if rest and not gives:
             sell, gives = next(sellers)
-
-
-def _portions(queue: list[Working], grains: int) -> Iterator[tuple[Working, int]]:
-    for working in queue:
-        portion = min(working.left, grains)
-        grains -= portion
-        yield working, portion
 
 
 def call_opened(state: State, event: f.CallOpened) -> None:

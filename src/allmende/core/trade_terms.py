@@ -12,7 +12,7 @@ from __future__ import annotations
 from allmende.core.contracts import GUARDS, SIDES, Instrument, Order
 from allmende.core.identity import allow, feature, find_member, root
 from allmende.core.refusals import Refused, Why
-from allmende.core.rights import outstanding, require_live
+from allmende.core.rights import outstanding, owned, require_live
 from allmende.core.state import Listing, State, Working
 from allmende.core.units import CREDIT, PPM, credits
 
@@ -62,8 +62,9 @@ def require_limits(state: State, order: Order, old: Working | None = None) -> No
         )
     share = state.parameters["position_ppm"]
     if share < PPM:
-        freed = old.left if old is not None else 0
-        held = _held(state, order.instrument, top) - freed + order.grains
+        id_ = order.instrument
+        held = owned(state, id_, top) + _wanted(state, id_, top) + order.grains
+        held -= old.left if old is not None else 0
         most = outstanding(state, order.instrument) * share // PPM
         if held > most:
             raise Refused(
@@ -74,16 +75,14 @@ def require_limits(state: State, order: Order, old: Working | None = None) -> No
             )
 
 
-def _held(state: State, instrument: str, top: str) -> int:
-    """Grains that one owner holds or bids for, with all its tree."""
-    balances = state.balances.get(instrument, {})
-    bids = (
-        (working.order.account, working.left)
+def _wanted(state: State, instrument: str, top: str) -> int:
+    """Grains that one owner bids for, with all its tree, quotes included."""
+    return sum(
+        working.left
         for working in state.orders.values()
         if (working.order.instrument, working.order.side) == (instrument, "buy")
+        and root(state, working.order.account) == top
     )
-    own = (*balances.items(), *bids)
-    return sum(n for a, n in own if a in state.members and root(state, a) == top)
 
 
 def require_step(instrument: Instrument, grains: int) -> None:

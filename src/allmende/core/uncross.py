@@ -27,9 +27,16 @@ class Clearing(NamedTuple):
 
 
 def clearing(
-    bids: Iterable[tuple[Amount, int]], asks: Iterable[tuple[Amount, int]], reference: Amount
+    bids: Iterable[tuple[Amount, int]],
+    asks: Iterable[tuple[Amount, int]],
+    reference: Amount,
+    *,
+    lowest: bool = False,
 ) -> Clearing | None:
-    """The auction of (price, grains) on both sides. None where nothing crosses."""
+    """The auction of (price, grains) on both sides. None where nothing crosses.
+
+    `lowest` takes the lowest price of the largest volume: for those who ration, not bid.
+    """
     demand, supply = _sum(bids), _sum(asks)
     prices = sorted({*demand, *supply, reference})
     wanted = sum(demand.values())
@@ -39,7 +46,10 @@ def clearing(
         offered += supply.get(price, 0)
         at = Clearing(price, min(wanted, offered), wanted - offered)
         wanted -= demand.get(price, 0)
-        if at.grains and (found is None or _better(at, found, reference)):
+        better = found is None or (
+            at.grains > found.grains if lowest else _better(at, found, reference)
+        )
+        if at.grains and better:
             found = at
     return found
 
