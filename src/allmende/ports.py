@@ -8,8 +8,8 @@ one frame that holds event 64_000.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -205,3 +205,8 @@ class Chain(Protocol):
         """Of blocks `first` to `last`, both included, in order."""
 
     async def close(self) -> None: ...
+
+
+Ask: TypeAlias = Callable[[str, Sequence[Any]], Awaitable[Any]]
+"""Ethereum's JSON-RPC as a node speaks it: method and parameters to the result, as JSON values.
+Raises ChainFailed. Beside Chain, because wallets ask for more than the market does."""

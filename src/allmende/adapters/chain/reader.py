@@ -10,7 +10,7 @@ Worked number: asked for block 7 and told of block 8, it raises ChainFailed("lie
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from eth_utils.crypto import keccak
 
@@ -25,11 +25,7 @@ from allmende.adapters.chain.words import (
     read_object,
     read_quantity,
 )
-from allmende.ports import Block, ChainFailed, Log, Mined
-
-Ask: TypeAlias = Callable[[str, Sequence[Any]], Awaitable[Any]]
-"""A JSON-RPC method and its parameters: the result. Raises ChainFailed."""
-
+from allmende.ports import Ask, Block, ChainFailed, Log, Mined
 
 NONCE_MAX = 2**63 - 1
 """EIP-2681 has 2**64 - 2; nobody gets there, and a database holds this."""

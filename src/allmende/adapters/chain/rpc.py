@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -43,7 +44,7 @@ class HttpNode:
 
     def __init__(self, upstream: Upstream, url: str, *, private: bool = False) -> None:
         self._upstream = upstream
-        self._url = url
+        self._base, self._last = _split(url)
         self._private = private
         self._ids = count(1)
 
@@ -60,8 +61,8 @@ class HttpNode:
 
     async def _post(self, body: bytes) -> bytes:
         call = Call(
-            url=self._url,
-            path="",
+            url=self._base,
+            path=self._last,
             body=body,
             allow_private=self._private,
             first_byte_s=PATIENCE_S,
@@ -85,6 +86,13 @@ def chain_at(upstream: Upstream, url: str, *, private: bool = False) -> Reader:
     """ports.Chain at this address."""
     node = HttpNode(upstream, url, private=private)
     return Reader(node.ask, node.close)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """(the address without its last step, that step): the upstream joins them by one slash."""
+    parts = urlsplit(url)
+    base, _, last = parts.path.rpartition("/")
+    return urlunsplit((parts.scheme, parts.netloc, base, parts.query, "")), last
 
 
 def _reply(text: bytes) -> dict[str, Any]:
