@@ -100,7 +100,7 @@ def test_transfers_and_approvals_are_logged_as_the_standard_says(wallet: Any, to
     wallet.transfer(BEN.address, 10, sender=ANNA.address)
     _, topics, data = wallet._computation.get_log_entries()[0]
     assert topics[0] == int.from_bytes(keccak(b"Transfer(address,address,uint256)"), "big")
-    assert topics[1:] == [int(ANNA.address, 16), int(BEN.address, 16)]
+    assert topics[1:] == (int(ANNA.address, 16), int(BEN.address, 16))
     assert int.from_bytes(data, "big") == 10
     wallet.approve(BEN.address, 7, sender=ANNA.address)
     _, topics, data = wallet._computation.get_log_entries()[0]
