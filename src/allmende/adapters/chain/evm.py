@@ -22,6 +22,7 @@ from eth.abc import BlockAPI, BlockHeaderAPI, SignedTransactionAPI
 from eth.chains.base import MiningChain
 from eth.db.atomic import AtomicDB
 from eth.exceptions import HeaderNotFound, PyEVMError, Revert, TransactionNotFound
+from eth.vm.chain_context import ChainContext
 from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_typing import Address, BlockNumber, Hash32
@@ -152,22 +153,31 @@ class Evm:
     ) -> tuple[bytes, int]:
         """(output, gas used before refunds) of a transaction that leaves no trace."""
         vm = self._chain.get_vm(header)
-        with vm.in_costless_state() as state:
+        free = header.copy(base_fee_per_gas=0)
+        # not vm.in_costless_state(): that answers as of one block later than it was asked
+        context, hashes = ChainContext(self.chain_id), vm.previous_hashes or ()
+        state = vm.build_state(self._chain.chaindb.db, free, context, hashes)
+        before = state.snapshot()
+        try:
             sender = Address(fields["sender"])
             unsigned = vm.create_unsigned_transaction(
-                nonce=state.get_nonce(sender), gas_price=0, gas=gas,
-                to=Address(fields["to"]), value=fields["value"], data=fields["data"],
-            )  # fmt: skip
+                nonce=state.get_nonce(sender),
+                gas_price=0,
+                gas=gas,
+                to=Address(fields["to"]),
+                value=fields["value"],
+                data=fields["data"],
+            )
             spoof = SpoofTransaction(unsigned, from_=sender)
-            try:
-                done = state.costless_execute_transaction(spoof)  # type: ignore[arg-type]
-            except ValidationError as error:
-                raise _said(error) from None
-            if done.is_error:
-                raise _reverted(done.error, done.output)
-            used = gas - done.get_gas_remaining()
-            floor = 21_000 + 10 * _tokens(fields["data"])
-            return done.output, max(used, floor)
+            done = state.costless_execute_transaction(spoof)  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise _said(error) from None
+        finally:
+            state.revert(before)
+        if done.is_error:
+            raise _reverted(done.error, done.output)
+        used = gas - done.get_gas_remaining()
+        return done.output, max(used, 21_000 + 10 * _tokens(fields["data"]))
 
     # --- changing it ---------------------------------------------------------------------
 
@@ -178,7 +188,8 @@ class Evm:
         if not known:
             self._admit(transaction)
             held = self._pool.held(transaction.sender, transaction.nonce)
-            self._pool.put(transaction, raw, self._decode(held) if held else None)
+            waits = transaction.nonce > self.state(self.head()).get_nonce(transaction.sender)
+            self._pool.put(transaction, raw, self._decode(held) if held else None, waits=waits)
             self._mine_ready()
         return bytes(transaction.hash)
 

@@ -39,12 +39,20 @@ class Pool:
         ).fetchone()
         return None if row is None else bytes(row[0])
 
-    def put(self, new: SignedTransactionAPI, raw: bytes, old: SignedTransactionAPI | None) -> None:
-        """Keep it. ChainFailed("underpriced", "busy")."""
+    def put(
+        self,
+        new: SignedTransactionAPI,
+        raw: bytes,
+        old: SignedTransactionAPI | None,
+        *,
+        waits: bool,
+    ) -> None:
+        """Keep it. ChainFailed("underpriced", "busy"); there is always room for one whose turn
+        it is, since it may be what all others wait for."""
         if old is not None and not _beats(new, old):
             raise ChainFailed("underpriced", "a replacement must offer a tenth more in both fees")
         (waiting,) = self._db.execute("SELECT COUNT(*) FROM pool").fetchone()
-        if old is None and (waiting >= EVERYBODY or len(self.nonces(new.sender)) >= ONE):
+        if waits and old is None and (waiting >= EVERYBODY or len(self.nonces(new.sender)) >= ONE):
             raise ChainFailed("busy", "too many transactions wait for their turn")
         self._db.execute(
             "INSERT OR REPLACE INTO pool VALUES (?, ?, ?, ?)",
