@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import uvicorn
 import vyper
 from eth_utils import keccak
+from starlette.applications import Starlette
 
 from allmende.adapters.chain.account import Account, Draft, Signed
 from allmende.adapters.chain.evm import Genesis
@@ -32,6 +34,7 @@ from allmende.adapters.chain.reader import Reader
 from allmende.adapters.chain.rpc import HttpNode
 from allmende.adapters.guard import Guard
 from allmende.adapters.upstream import HttpUpstream
+from allmende.doors.chain_rpc import ChainRpc
 from allmende.ports import Chain, ChainFailed, Mined
 
 CHAIN_ID = 31_337
@@ -76,17 +79,11 @@ def count(key: bytes) -> bytes:
     return keccak(text="count(bytes32)")[:4] + key
 
 
-KINDS = [
-    "embedded",
-    pytest.param(
-        "anvil",
-        marks=pytest.mark.skipif(
-            shutil.which("anvil") is None,
-            reason="anvil is not on the PATH (npm install -g @foundry-rs/anvil)",
-        ),
-    ),
-    "fake",
-]
+ANVIL_ONLY = pytest.mark.skipif(
+    shutil.which("anvil") is None,
+    reason="anvil is not on the PATH (npm install -g @foundry-rs/anvil)",
+)
+KINDS = ["embedded", pytest.param("anvil", marks=ANVIL_ONLY), "fake"]
 NODES = KINDS[:2]
 
 
@@ -154,7 +151,45 @@ def open_node(folder: Path) -> EmbeddedNode:
 
 
 @contextlib.asynccontextmanager
-async def anvil(*flags: str) -> AsyncIterator[HttpNode]:
+async def serve_chain(kind: str, folder: Path) -> AsyncIterator[tuple[Rig, str]]:
+    """A chain for other processes: ours behind its door, or anvil; and its address."""
+    if kind == "anvil":
+        async with anvil() as node:
+            await node.ask("anvil_setBalance", (ACCOUNT.address, hex(100 * ETHER)))
+            yield Rig(kind, Reader(node.ask, node.close), ANVIL), node.url
+        return
+    ours = open_node(folder)
+    async with serve(Starlette(routes=ChainRpc(ours.ask).routes())) as url:
+        yield Rig(kind, Reader(ours.ask, ours.close), EMBEDDED), f"{url}/chain"
+    await ours.close()
+
+
+@contextlib.asynccontextmanager
+async def serve(app: Starlette) -> AsyncIterator[str]:
+    """The app at a free port of this machine: its address."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not running.done()
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await running
+
+
+class Anvil(HttpNode):
+    """Foundry's node, and where it is."""
+
+    def __init__(self, upstream: HttpUpstream, url: str) -> None:
+        super().__init__(upstream, url, private=True)
+        self.url = url
+
+
+@contextlib.asynccontextmanager
+async def anvil(*flags: str) -> AsyncIterator[Anvil]:
     """Foundry's node on a free port, ended with all that it started."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -162,7 +197,7 @@ async def anvil(*flags: str) -> AsyncIterator[HttpNode]:
     command = ["anvil", "--silent", "--port", str(port), "--chain-id", str(CHAIN_ID), *flags]
     process = await asyncio.create_subprocess_exec(*command, start_new_session=True)
     upstream = HttpUpstream(Guard())
-    node = HttpNode(upstream, f"http://127.0.0.1:{port}", private=True)
+    node = Anvil(upstream, f"http://127.0.0.1:{port}")
     try:
         while not await _answers(node):
             assert process.returncode is None, "anvil ended"

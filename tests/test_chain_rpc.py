@@ -7,13 +7,12 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from chains import ACCOUNT, CHAIN_ID, ETHER, OTHER, Rig, open_node, tally
+from chains import ACCOUNT, CHAIN_ID, ETHER, OTHER, Rig, open_node, serve, tally
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
@@ -43,23 +42,6 @@ from allmende.doors.chain_rpc import (
 from allmende.ports import ChainFailed
 
 JSON = {"content-type": "application/json"}
-
-
-@contextlib.asynccontextmanager
-async def serve(app: Starlette) -> AsyncIterator[str]:
-    """The app at a free port of this machine: its address."""
-    config = uvicorn.Config(app, port=0, log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        assert not running.done()
-        await asyncio.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await running
 
 
 def with_door(folder: Path, test: Callable[[str, EmbeddedNode], Coroutine[Any, Any, None]]) -> None:

@@ -8,22 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from chains import ACCOUNT, CHAIN_ID, ETHER, OTHER, name, tally, tally_code
+from chains import (
+    ACCOUNT,
+    CHAIN_ID,
+    ETHER,
+    OTHER,
+    name,
+    tally,
+    tally_code,
+)
 from fake_chain import BASE_FEE, FakeChain
 from hypothesis import given
 from hypothesis import strategies as st
+from killing import Death, Killed
 from market import HandClock
 
 from allmende.adapters.chain.account import Draft
+from allmende.adapters.chain.oddities import SECOND
 from allmende.adapters.chain.outbox import Outbox, Send, Stage, Wanted
 from allmende.adapters.chain.profiles import ETHEREUM, PROFILES, Profile
-from allmende.adapters.chain.submitter import SECOND, Submitter
+from allmende.adapters.chain.submitter import Submitter
 from allmende.core.refusals import Refused, Why
 from allmende.ports import ChainFailed
 
@@ -392,44 +401,8 @@ def test_a_gap_that_others_left_is_closed(desk: Desk) -> None:
 # --- everything at once -----------------------------------------------------------------
 
 
-class Killed(BaseException):
-    """The process died here."""
-
-
-def killing(thing: Any, at: int, seen: list[int]) -> Any:
-    """`thing`, whose calls are counted with those of its like; before or after one we die."""
-
-    class Deadly:
-        def __getattr__(self, called: str) -> Any:
-            real = getattr(thing, called)
-            if not callable(real):
-                return real
-            return _deadly_async(real) if asyncio.iscoroutinefunction(real) else _deadly(real)
-
-    def tick() -> None:
-        seen[0] += 1
-        if seen[0] == at:
-            raise Killed
-
-    def _deadly(real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **named: Any) -> Any:
-            tick()
-            told = real(*args, **named)
-            tick()
-            return told
-
-        return call
-
-    def _deadly_async(real: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(*args: Any, **named: Any) -> Any:
-            tick()
-            told = await real(*args, **named)
-            tick()
-            return told
-
-        return call
-
-    return Deadly()
+def die() -> None:
+    raise Killed
 
 
 def test_death_between_any_two_steps_neither_doubles_nor_forgets(tmp_path: Path) -> None:
@@ -437,12 +410,11 @@ def test_death_between_any_two_steps_neither_doubles_nor_forgets(tmp_path: Path)
     for at in range(1, 1_000):
         folder = tmp_path / str(at)
         folder.mkdir()
-        desk, seen = Desk(folder), [0]
+        desk, death = Desk(folder), Death(at, die)
         desk.want("a")
         desk.want("b")
-        desk.submitter = Submitter(
-            killing(desk.chain, at, seen), killing(desk.outbox, at, seen), ACCOUNT, TEST, desk.clock
-        )
+        chain, outbox = death.watch(desk.chain), death.watch(desk.outbox)
+        desk.submitter = Submitter(chain, outbox, ACCOUNT, TEST, desk.clock)
         try:
             for _ in range(6):
                 desk.step(70)
