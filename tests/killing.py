@@ -19,13 +19,14 @@ from typing import Any
 
 from chains import ACCOUNT, count, name, tally
 
-from allmende.adapters.chain.outbox import Outbox, Stage, Wanted
+from allmende.adapters.chain.outbox import Outbox
 from allmende.adapters.chain.profiles import EMBEDDED
 from allmende.adapters.chain.rpc import chain_at
 from allmende.adapters.chain.submitter import Submitter
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.guard import Guard
 from allmende.adapters.upstream import HttpUpstream
+from allmende.ports import Stage, Wanted
 
 
 class Killed(BaseException):

@@ -27,11 +27,12 @@ from chains import (
 from market import HandClock
 
 from allmende.adapters.chain.oddities import SECOND
-from allmende.adapters.chain.outbox import Outbox, Wanted
+from allmende.adapters.chain.outbox import Outbox
 from allmende.adapters.chain.profiles import ETHEREUM
 from allmende.adapters.chain.reader import Reader
 from allmende.adapters.chain.submitter import Submitter
 from allmende.adapters.clock import SystemClock
+from allmende.ports import Wanted
 
 BASE_FEE = 10**9
 TEST = msgspec.structs.replace(ETHEREUM, chain_id=CHAIN_ID, finality=4, patience_s=60, lag_s=0)

@@ -175,12 +175,15 @@ def test_a_call_that_never_ends_is_ended_and_logs_are_bounded(tmp_path: Path) ->
     with_door(tmp_path, test)
 
 
-def test_only_so_many_wait_at_once() -> None:
+def test_only_so_many_wait_at_once_and_the_node_hears_one_of_them() -> None:
     async def work() -> None:
-        gate = asyncio.Event()
+        gate, heard = asyncio.Event(), [0, 0]
 
         async def slow(method: str, params: Any) -> Any:
+            heard[0] += 1
+            heard[1] = max(heard)
             await gate.wait()
+            heard[0] -= 1
             return "0x1"
 
         question = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"}).encode()
@@ -193,6 +196,7 @@ def test_only_so_many_wait_at_once() -> None:
             gate.set()
             assert {status for status, _ in await asyncio.gather(*waiting)} == {200}
             assert told["error"]["code"] == BUSY
+            assert heard[1] == 1
 
     asyncio.run(work())
 

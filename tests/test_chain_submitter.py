@@ -30,11 +30,11 @@ from market import HandClock
 
 from allmende.adapters.chain.account import Draft
 from allmende.adapters.chain.oddities import SECOND
-from allmende.adapters.chain.outbox import Outbox, Send, Stage, Wanted
+from allmende.adapters.chain.outbox import Outbox
 from allmende.adapters.chain.profiles import ETHEREUM, PROFILES, Profile
 from allmende.adapters.chain.submitter import Submitter
 from allmende.core.refusals import Refused, Why
-from allmende.ports import ChainFailed
+from allmende.ports import ChainFailed, Send, Sender, Stage, Wanted
 
 TEST = msgspec.structs.replace(ETHEREUM, chain_id=CHAIN_ID, finality=4, patience_s=60, lag_s=0)
 
@@ -113,6 +113,14 @@ def test_what_is_wanted_is_sent_once_and_final_at_the_profiles_depth(desk: Desk)
     assert done.ok
     assert desk.chain.blocks[-1].block.number - (done.block or 0) + 1 == TEST.finality
     assert desk.times("a") == 1
+
+
+def test_it_is_the_ports_sender(desk: Desk) -> None:
+    sender: Sender = desk.submitter
+    assert sender.put(Wanted("a", desk.tally, tally(name("a")))).stage == Stage.WAITING
+    asyncio.run(sender.step())
+    assert sender.get("a") == desk.outbox.get("a")
+    assert sender.get("b") is None
 
 
 def test_wanting_again_is_nothing_new_and_wanting_otherwise_is_refused(desk: Desk) -> None:

@@ -9,6 +9,7 @@ one frame that holds event 64_000.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from enum import Enum
 from typing import Any, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -210,3 +211,52 @@ class Chain(Protocol):
 Ask: TypeAlias = Callable[[str, Sequence[Any]], Awaitable[Any]]
 """Ethereum's JSON-RPC as a node speaks it: method and parameters to the result, as JSON values.
 Raises ChainFailed. Beside Chain, because wallets ask for more than the market does."""
+
+
+class Stage(Enum):
+    """waiting -> open -> final, and failed where it never came to a nonce."""
+
+    WAITING = "waiting"
+    OPEN = "open"
+    FINAL = "final"
+    FAILED = "failed"
+
+
+class Wanted(Struct, frozen=True):
+    """A transaction to be sent once. `key` is the caller's; no `to` creates a contract."""
+
+    key: str
+    to: str
+    data: bytes = b""
+    value: int = 0
+    gas: int = 0
+    """Gas limit; 0 has it estimated."""
+
+
+class Send(Struct, frozen=True):
+    """How far one wanted transaction has come."""
+
+    wanted: Wanted
+    stage: Stage
+    nonce: int | None
+    detail: str
+    """Why it failed."""
+    hash: str
+    """Of the signature that is in the chain, once that is final; block, ok, contract too."""
+    block: int | None
+    block_hash: str
+    ok: bool
+    """False for one that is in the chain and was reverted there: gas paid, nothing done."""
+    contract: str
+
+
+class Sender(Protocol):
+    """Sends each wanted transaction from one account exactly once. Durable over any crash."""
+
+    def put(self, wanted: Wanted) -> Send:
+        """Write it down; again is nothing new. Refused(REPLAYED) if the key meant other things."""
+
+    def get(self, key: str) -> Send | None: ...
+    async def step(self) -> None:
+        """Look at the chain and do what is due; call it now and then. ChainFailed says what
+        stands in the way now; nothing is lost, the next step begins from the chain again."""

@@ -14,6 +14,7 @@ requests come from its extension and need no such leave.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -65,6 +66,8 @@ class ChainRpc:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._waiting = 0
+        self._turn = asyncio.Lock()
+        """One of the public's questions at a time: the market's own wait for one at most."""
 
     def routes(self) -> list[Route]:
         return [Route(PATH, self.post, methods=["POST"])]
@@ -114,7 +117,8 @@ class ChainRpc:
         if not isinstance(params, list):
             return _error(number, PARAMS, "params is a list.")
         try:
-            result = await self._ask(method, _bounded(method, params))
+            async with self._turn:
+                result = await self._ask(method, _bounded(method, params))
         except ChainFailed as failed:
             return _failed(number, failed)
         return msgspec.json.encode({"jsonrpc": "2.0", "id": number, "result": result})

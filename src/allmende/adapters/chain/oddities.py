@@ -9,9 +9,9 @@ to an unknown transaction is called taken after 828 s.
 
 from __future__ import annotations
 
-from allmende.adapters.chain.outbox import GAP, Outbox, Send
+from allmende.adapters.chain.outbox import GAP, Outbox
 from allmende.core.units import Instant
-from allmende.ports import Clock
+from allmende.ports import Clock, Send
 
 SECOND = 1_000_000
 

@@ -13,14 +13,13 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 
 from msgspec import Struct
 
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
-from allmende.ports import ChainFailed, Mined
+from allmende.ports import ChainFailed, Mined, Send, Stage, Wanted
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -31,52 +30,17 @@ CREATE TABLE IF NOT EXISTS sends (
   block_hash TEXT NOT NULL DEFAULT '', ok INTEGER, contract TEXT NOT NULL DEFAULT ''
 );
 CREATE UNIQUE INDEX IF NOT EXISTS one_nonce_one_send ON sends (nonce) WHERE nonce IS NOT NULL;
+CREATE INDEX IF NOT EXISTS by_stage ON sends (stage, block DESC, nonce DESC);
 CREATE TABLE IF NOT EXISTS attempts (
   number INTEGER PRIMARY KEY, key TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, raw BLOB NOT NULL,
   gas INTEGER NOT NULL, max_fee TEXT NOT NULL, tip TEXT NOT NULL, at INTEGER NOT NULL
 );
+CREATE INDEX IF NOT EXISTS by_key ON attempts (key);
 """
 
 
 GAP = "gap:"
 """Begins the keys of transactions that only close a gap between nonces."""
-
-
-class Stage(Enum):
-    """waiting -> open -> final, and failed where it never came to a nonce."""
-
-    WAITING = "waiting"
-    OPEN = "open"
-    FINAL = "final"
-    FAILED = "failed"
-
-
-class Wanted(Struct, frozen=True):
-    """A transaction to be sent once. `key` is the caller's; no `to` creates a contract."""
-
-    key: str
-    to: str
-    data: bytes = b""
-    value: int = 0
-    gas: int = 0
-    """Gas limit; 0 has it estimated."""
-
-
-class Send(Struct, frozen=True):
-    """How far one wanted transaction has come."""
-
-    wanted: Wanted
-    stage: Stage
-    nonce: int | None
-    detail: str
-    """Why it failed."""
-    hash: str
-    """Of the signature that is in the chain, once that is final; block, ok, contract too."""
-    block: int | None
-    block_hash: str
-    ok: bool
-    """False for one that is in the chain and was reverted there: gas paid, nothing done."""
-    contract: str
 
 
 class Attempt(Struct, frozen=True):
@@ -149,9 +113,9 @@ class Outbox:
         """All in this stage: waiting and failed as they came, others by nonce."""
         return list(self._sends("stage = ?", stage.value))
 
-    def finals(self) -> Iterator[Send]:
-        """Final ones, newest block first."""
-        return self._sends("stage = 'final'", order="block DESC, nonce DESC")
+    def newest_final(self) -> Send | None:
+        """The final one in the newest block."""
+        return next(self._sends("stage = 'final'", order="block DESC, nonce DESC LIMIT 1"), None)
 
     def knows(self, nonce: int) -> bool:
         return bool(self._db.execute("SELECT 1 FROM sends WHERE nonce = ?", (nonce,)).fetchone())

@@ -25,9 +25,9 @@ from collections.abc import Sequence
 from allmende.adapters.chain.account import Account, Draft
 from allmende.adapters.chain.fees import Fees
 from allmende.adapters.chain.oddities import SECOND, Oddities
-from allmende.adapters.chain.outbox import GAP, Attempt, Outbox, Send, Stage, Wanted
+from allmende.adapters.chain.outbox import GAP, Attempt, Outbox
 from allmende.adapters.chain.profiles import Profile
-from allmende.ports import Block, Chain, ChainFailed, Clock, Mined
+from allmende.ports import Block, Chain, ChainFailed, Clock, Mined, Send, Stage, Wanted
 
 IN_FLIGHT = 16
 """Transactions sent and not yet in a block; nodes keep few of one account."""
@@ -39,7 +39,10 @@ log = logging.getLogger(__name__)
 
 
 class Submitter:
-    """One per account and outbox. `witnesses` are other nodes that must agree on what is final."""
+    """ports.Sender, one per account and outbox.
+
+    `witnesses` are other nodes that must agree on what is final.
+    """
 
     def __init__(
         self,
@@ -58,6 +61,13 @@ class Submitter:
         self._witnesses = witnesses
         self._fees = Fees(profile)
         self._odd = Oddities(outbox, clock, profile.settle_s)
+
+    def put(self, wanted: Wanted) -> Send:
+        """Write down what is to be sent; see ports.Sender."""
+        return self._outbox.put(wanted)
+
+    def get(self, key: str) -> Send | None:
+        return self._outbox.get(key)
 
     async def step(self) -> None:
         """Look, and do what is due. ChainFailed says what stands in the way now."""
@@ -100,7 +110,7 @@ class Submitter:
 
     async def _reopen(self) -> None:
         """What was final must still be: its block has its number. Usually one question."""
-        for send in self._outbox.finals():
+        while (send := self._outbox.newest_final()) is not None:
             assert send.block is not None
             block = await self._chain.block(send.block)
             if block is None:
