@@ -15,7 +15,6 @@ from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 
-import msgspec
 from msgspec import structs
 
 from allmende.core import events as e
@@ -24,6 +23,7 @@ from allmende.core.commands import Command, Restart
 from allmende.core.state import State
 from allmende.ports import Clock, Journal, Signer
 from allmende.wire.journal import GENESIS, Frame, events, follow, frame, signed
+from allmende.wire.snapshot import pack, unpack
 
 SNAPSHOT_EVENTS = 100_000
 """A start replays at most this many events beyond a snapshot: about two seconds."""
@@ -82,11 +82,14 @@ class Desk:
         await self.submit(Restart(at=self._clock.now()))
 
     def load(self) -> None:
-        """Fold snapshot and journal into `state`, checking the chain from there on."""
+        """Fold snapshot and journal into `state`, checking the chain from there on.
+
+        A snapshot that other code wrote is passed over: then the journal is folded whole.
+        """
         found = self._journal.latest_snapshot()
-        if found is not None:
-            self.number, self.head, state = found
-            self.state = msgspec.json.decode(state, type=State)
+        state = None if found is None else unpack(found[2])
+        if found is not None and state is not None:
+            self.number, self.head, self.state = *found[:2], state
         for group in follow(self._journal.frames(self.number), self.number + 1, self.head):
             for event in events(group.body):
                 machine.apply(self.state, event)
@@ -157,7 +160,7 @@ class Desk:
         if self.number - self._snapshot_at < self._snapshot_events:
             return None
         self._snapshot_at = self.number
-        return msgspec.json.encode(self.state)
+        return pack(self.state)
 
     def _write(self, group: list[e.Event], prev: bytes, snapshot: bytes | None) -> bytes:
         """On the writer's thread: encode, chain, sign, make durable. Returns the new head."""
@@ -188,7 +191,7 @@ class Desk:
             await asyncio.wait([self._committing])
         try:
             if self._failure is None and self.number > self._snapshot_at:
-                state = msgspec.json.encode(self.state)
+                state = pack(self.state)
                 self._journal.snapshot(self.number, self.head, state)
         finally:
             self._failure = self._failure or Stopped("the desk is closed")
