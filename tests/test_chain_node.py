@@ -69,6 +69,24 @@ def test_a_file_holds_one_chain(tmp_path: Path) -> None:
     close(open_node(tmp_path))
     with pytest.raises(ChainFailed, match=f"chain {CHAIN_ID}"):
         Evm(tmp_path / "chain.sqlite", Genesis(1, {}, 0), lambda: 0)
+    evm = Evm(tmp_path / "chain.sqlite", Genesis(None, {}, 0), lambda: 0)
+    assert evm.chain_id == CHAIN_ID
+    with pytest.raises(ChainFailed) as failed:
+        open_node(tmp_path)
+    assert failed.value.cause == "busy"
+    evm.close()
+
+
+def test_chains_that_nobody_numbered_have_different_numbers(tmp_path: Path) -> None:
+    ids = []
+    for name_ in "ab":
+        evm = Evm(tmp_path / name_, Genesis(None, {ACCOUNT.address: ETHER}, 0), lambda: 0)
+        ids.append(evm.chain_id)
+        with pytest.raises(ChainFailed, match="signed for chain"):
+            evm.send(bytes.fromhex(signed(0)[2:]))
+        evm.close()
+    assert ids[0] != ids[1]
+    assert all(10**12 <= chain_id < 2**52 for chain_id in ids)
 
 
 CHILD = """

@@ -14,6 +14,7 @@ no block appears here, and the newest one's time may be hours ago.
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from msgspec import Struct
 from rlp.exceptions import RLPException
 
 from allmende.adapters.chain.pool import Pool
-from allmende.adapters.chain.store import SqliteDB, open_file, whole
+from allmende.adapters.chain.store import SqliteDB, fact, open_file, whole
 from allmende.adapters.chain.words import reason
 from allmende.ports import ChainFailed
 
@@ -46,7 +47,9 @@ _UNREADABLE = (PyEVMError, RLPException, ValidationError, ValueError, TypeError,
 class Genesis(Struct, frozen=True):
     """What a new chain begins with. `time_s` is its birth, `balances` are wei by address."""
 
-    chain_id: int
+    chain_id: int | None
+    """None: one that nobody else has, so that no signature is valid on another market's chain;
+    of a chain that is there already, its own."""
     balances: Mapping[str, int]
     time_s: int
 
@@ -67,16 +70,21 @@ class Evm:
     """The chain. Use it from one thread at a time; hashes and addresses are raw bytes."""
 
     def __init__(self, path: Path, genesis: Genesis, now_s: Callable[[], int]) -> None:
-        """Open, or begin with `genesis`. ChainFailed("wrong_chain") if it has another id."""
+        """Open, or begin with `genesis`. ChainFailed("wrong_chain"), or "busy" if another did."""
         self._now_s = now_s
         self._db = open_file(path)
         self._pool = Pool(self._db)
+        stored = fact(self._db, "chain_id")
+        self.chain_id = int(stored) if stored else (genesis.chain_id or _fresh_id())
+        if genesis.chain_id not in (None, self.chain_id):
+            self._db.close()
+            raise ChainFailed("wrong_chain", f"{path.name} is chain {stored}")
         self._class = MiningChain.configure(
-            "Embedded", vm_configuration=((BlockNumber(0), _OurVM),), chain_id=genesis.chain_id
+            "Embedded", vm_configuration=((BlockNumber(0), _OurVM),), chain_id=self.chain_id
         )
-        self.chain_id = genesis.chain_id
-        with whole(self._db):
-            self._begin(genesis)
+        if stored is None:
+            with whole(self._db):
+                self._begin(genesis)
         self._reload()
         self._mine_ready()
 
@@ -253,18 +261,23 @@ class Evm:
         self._chain = self._class(AtomicDB(SqliteDB(self._db)))
 
     def _begin(self, genesis: Genesis) -> None:
-        row = self._db.execute("SELECT value FROM meta WHERE name = 'chain_id'").fetchone()
-        if row is not None and int(row[0]) != genesis.chain_id:
-            raise ChainFailed("wrong_chain", f"this file is chain {row[0]}")
-        if row is None:
-            first = {"difficulty": 0, "gas_limit": BLOCK_GAS, "timestamp": genesis.time_s,
-                     "base_fee_per_gas": FIRST_BASE_FEE}  # fmt: skip
-            accounts: dict[Any, Any] = {
-                bytes.fromhex(address[2:]): {"balance": wei, "nonce": 0, "code": b"", "storage": {}}
-                for address, wei in genesis.balances.items()
-            }
-            self._class.from_genesis(AtomicDB(SqliteDB(self._db)), first, accounts)  # type: ignore[arg-type]
-            self._db.execute("INSERT INTO meta VALUES ('chain_id', ?)", (str(genesis.chain_id),))
+        first = {
+            "difficulty": 0,
+            "gas_limit": BLOCK_GAS,
+            "timestamp": genesis.time_s,
+            "base_fee_per_gas": FIRST_BASE_FEE,
+        }
+        accounts: dict[Any, Any] = {
+            bytes.fromhex(address[2:]): {"balance": wei, "nonce": 0, "code": b"", "storage": {}}
+            for address, wei in genesis.balances.items()
+        }
+        self._class.from_genesis(AtomicDB(SqliteDB(self._db)), first, accounts)  # type: ignore[arg-type]
+        self._db.execute("INSERT INTO meta VALUES ('chain_id', ?)", (str(self.chain_id),))
+
+
+def _fresh_id() -> int:
+    """Far above all that are registered, and below what wallets can take (2**52)."""
+    return 10**12 + secrets.randbelow(10**12)
 
 
 def _tokens(data: bytes) -> int:
