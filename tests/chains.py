@@ -145,8 +145,8 @@ async def open_chain(kind: str, folder: Path) -> AsyncIterator[Rig]:
         yield Rig(kind, FakeChain(CHAIN_ID, {ACCOUNT.address: 100 * ETHER}), ANVIL)
 
 
-def open_node(folder: Path) -> EmbeddedNode:
-    genesis = Genesis(CHAIN_ID, {ACCOUNT.address: 100 * ETHER}, 1_790_000_000)
+def open_node(folder: Path, born_s: int = 1_790_000_000) -> EmbeddedNode:
+    genesis = Genesis(CHAIN_ID, {ACCOUNT.address: 100 * ETHER}, born_s)
     return EmbeddedNode(folder / "chain.sqlite", genesis, lambda: int(time.time()))
 
 

@@ -39,6 +39,8 @@ CREATE INDEX IF NOT EXISTS by_key ON attempts (key);
 """
 
 
+FILE = "outbox.sqlite"
+"""Its name in a data directory."""
 GAP = "gap:"
 """Begins the keys of transactions that only close a gap between nonces."""
 
@@ -57,11 +59,15 @@ class Attempt(Struct, frozen=True):
 class Outbox:
     """Durable when a method returns. From one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        """Open or create; read-only it can be opened while another process sends."""
+        mode = "ro" if readonly else "rwc"
+        address = f"{path.absolute().as_uri()}?mode={mode}"
+        self._db = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
+        if not readonly:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         self._db.close()
