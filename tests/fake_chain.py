@@ -134,7 +134,7 @@ class FakeChain:
         if world.balances.get(sender, 0) < value:
             raise ChainFailed("no_funds", "the account has less than it would send")
         self._run(world, to, data)
-        return _gas(to, data)
+        return 10**9 if "gas" in self.lies else _gas(to, data)
 
     async def price(self) -> int:
         self._here()

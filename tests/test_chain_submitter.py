@@ -134,6 +134,28 @@ def test_wanting_again_is_nothing_new_and_wanting_otherwise_is_refused(desk: Des
         desk.outbox.put(Wanted("gap:1", OTHER.address))
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted("a", "0x12"),
+        Wanted("a", OTHER.address.upper()),
+        Wanted("a", ""),
+        Wanted("a", OTHER.address, value=-1),
+        Wanted("a", OTHER.address, gas=20_999),
+        Wanted("a", OTHER.address, b"\1" * 100, gas=24_999),
+        Wanted("a", OTHER.address, gas=2**24 + 1),
+        Wanted("a", OTHER.address, b"\1" * 100_001),
+    ],
+)
+def test_what_no_node_would_take_is_refused_before_it_stands_in_line(
+    desk: Desk, wanted: Wanted
+) -> None:
+    with pytest.raises(Refused) as refused:
+        desk.outbox.put(wanted)
+    assert refused.value.why == Why.BAD_VALUE
+    assert desk.outbox.counts() == {}
+
+
 def test_nonces_follow_the_order_in_which_things_were_wanted(desk: Desk) -> None:
     keys = [f"k{n}" for n in range(20)]
     for key in keys:
@@ -286,6 +308,18 @@ def test_what_would_be_reverted_is_told_and_stands_in_nobodys_way(desk: Desk) ->
     assert desk.times("good") == 1
     desk.outbox.retry("bad")
     assert desk.stage("bad") == Stage.WAITING
+
+
+def test_what_would_take_more_gas_than_there_is_fails_and_can_be_tried_again(desk: Desk) -> None:
+    desk.want("a")
+    desk.chain.lies = {"gas"}
+    desk.step()
+    assert desk.stage("a") == Stage.FAILED
+    desk.chain.lies = set()
+    desk.outbox.retry("a")
+    desk.step()
+    desk.mine()
+    assert desk.times("a") == 1
 
 
 def test_what_is_reverted_in_the_chain_is_final_and_not_ok(desk: Desk) -> None:

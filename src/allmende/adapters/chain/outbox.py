@@ -11,6 +11,7 @@ and sends those; nothing is ever signed a second time with nonce 8.
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,11 @@ FILE = "outbox.sqlite"
 """Its name in a data directory."""
 GAP = "gap:"
 """Begins the keys of transactions that only close a gap between nonces."""
+DATA_MAX = 100_000
+"""Bytes; go-ethereum's pool takes transactions of at most 128 kB."""
+GAS_MAX = 2**24
+"""EIP-7825, in force since Osaka."""
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}\Z")
 
 
 class Attempt(Struct, frozen=True):
@@ -94,9 +100,11 @@ class Outbox:
     # --- what is wanted ------------------------------------------------------------------
 
     def put(self, wanted: Wanted) -> Send:
-        """Write it down; again is nothing new. Refused(REPLAYED) if the key meant other things."""
-        if wanted.key.startswith(GAP):
-            raise Refused(Why.BAD_VALUE, f"Keys with {GAP} are the outbox's own.")
+        """Write it down; again is nothing new.
+
+        Refused: REPLAYED if the key meant other things, BAD_VALUE for what no node would take.
+        """
+        _check(wanted)
         return self._put(wanted)
 
     def _put(self, wanted: Wanted) -> Send:
@@ -238,3 +246,19 @@ class Outbox:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+
+def _check(wanted: Wanted) -> None:
+    """What every node would refuse gets no nonce: all behind it would wait for ever."""
+    data = wanted.data
+    least = 21_000 + 40 * len(data) - 30 * data.count(0) + (0 if wanted.to else 42_000)
+    if wanted.key.startswith(GAP):
+        raise Refused(Why.BAD_VALUE, f"Keys with {GAP} are the outbox's own.")
+    if wanted.to and not _ADDRESS.match(wanted.to):
+        raise Refused(Why.BAD_VALUE, "An address is 0x and 40 lower-case digits.")
+    if not wanted.to and not data:
+        raise Refused(Why.BAD_VALUE, "To nobody and without data it would create nothing.")
+    if not 0 <= wanted.value < 2**128 or len(data) > DATA_MAX:
+        raise Refused(Why.BAD_VALUE, f"Value below 2**128 wei, at most {DATA_MAX} bytes.")
+    if wanted.gas and not least <= wanted.gas <= GAS_MAX:
+        raise Refused(Why.BAD_VALUE, f"Gas is 0 (estimated) or from {least} to {GAS_MAX}.")

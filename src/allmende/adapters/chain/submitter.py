@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from allmende.adapters.chain.account import Account, Draft
 from allmende.adapters.chain.fees import Fees
 from allmende.adapters.chain.oddities import SECOND, Oddities
-from allmende.adapters.chain.outbox import GAP, Attempt, Outbox
+from allmende.adapters.chain.outbox import GAP, GAS_MAX, Attempt, Outbox
 from allmende.adapters.chain.profiles import Profile
 from allmende.ports import Block, Chain, ChainFailed, Clock, Mined, Send, Stage, Wanted
 
@@ -246,7 +246,9 @@ class Submitter:
         gas = await self._chain.estimate(
             self._account.address, wanted.to, wanted.data, wanted.value
         )
-        return gas * (100 + GAS_MARGIN_PERCENT) // 100
+        if gas > GAS_MAX:
+            raise ChainFailed("reverted", f"{gas} gas is more than a transaction may have")
+        return min(gas * (100 + GAS_MARGIN_PERCENT) // 100, GAS_MAX)
 
     async def _afford(self, wanted: Wanted, gas_wei: int) -> None:
         """ChainFailed("no_funds") before a nonce is given, so that nobody stands in line unpaid."""
