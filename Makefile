@@ -15,7 +15,7 @@ RUN := .venv/.run-$(call sum,requirements/run.txt)
 DEV := .venv/.dev-$(call sum,requirements/run.txt requirements/dev.txt)
 
 .NOTPARALLEL:
-.PHONY: help demo serve test check fuzz matcher crash sim overshoot bench views lock clean
+.PHONY: help demo serve test check fuzz matcher contracts crash sim overshoot bench views lock clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -42,6 +42,11 @@ fuzz: $(DEV) ## the property tests with a hundred times the examples
 matcher: $(DEV) ## the matcher against a slow and obvious one, 100,000 sequences, SEED=1
 	@echo "seed $(SEED)"
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --hypothesis-seed=$(SEED) tests/test_exchange_matcher.py
+
+contracts: $(DEV) ## the contracts' random runs with 6,000 examples each, and how many calls, SEED=1
+	@echo "seed $(SEED)"
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --hypothesis-seed=$(SEED) -o faulthandler_timeout=0 \
+	  tests/contracts/test_ledgers.py tests/contracts/test_vault_machine.py
 
 crash: $(RUN) ## kill -9 under load, ROUNDS=200 times, and audit each restart
 	@$(BIN)/allmende crash --rounds $(ROUNDS)
@@ -84,7 +89,7 @@ $(RUN): | .venv/bin/pip
 	$(call install,requirements/run.txt,about 195 MB to fetch,.venv/.run-*)
 
 $(DEV): | .venv/bin/pip
-	$(call install,requirements/dev.txt,about 315 MB to fetch,.venv/.dev-*)
+	$(call install,requirements/dev.txt,about 340 MB to fetch,.venv/.dev-*)
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

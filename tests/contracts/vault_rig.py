@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,12 @@ class Market:
         self.receipts: list[bytes] = []
         self.people: list[Person] = []
         self.final = self.sent = Batch([], [])
+
+    def again(self) -> Market:
+        """The same deployment with an empty book, for another run inside an anchor."""
+        fresh = copy(self)
+        fresh.earned, fresh.spent, fresh.receipts, fresh.people = {}, {}, [], []
+        return fresh
 
     def open(self) -> Market:
         """List the token and bond the operator for three voids."""
