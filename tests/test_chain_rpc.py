@@ -239,6 +239,37 @@ def test_no_question_breaks_the_node(tmp_path: Path) -> None:
     asyncio.run(node.close())
 
 
+NAMES = """number hash parentHash timestamp baseFeePerGas gasUsed transactionHash blockNumber
+    blockHash status effectiveGasPrice contractAddress address topics data logIndex""".split()
+ANSWERS = JSONISH | st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSONISH))
+
+
+@given(ANSWERS | st.lists(ANSWERS, max_size=3))
+def test_whatever_a_node_answers_becomes_a_value_or_a_cause(answer: Any) -> None:
+    async def ask(method: str, params: Any) -> Any:
+        return answer
+
+    async def close() -> None: ...
+
+    chain, other = Reader(ask, close), OTHER.address
+    questions = (
+        chain.chain_id, chain.block, lambda: chain.block(1), chain.price,
+        lambda: chain.balance(other), lambda: chain.nonce(other), lambda: chain.code(other),
+        lambda: chain.call(other, b""), lambda: chain.estimate(other, "", b""),
+        lambda: chain.mined("0x" + "22" * 32), lambda: chain.logs(other, 0, 1),
+        lambda: chain.send(b""),
+    )  # fmt: skip
+    understood = 0
+    for question in questions:
+        try:
+            asyncio.run(question())
+        except ChainFailed as failed:
+            understood += failed.cause in ("garbled", "lied")
+        else:
+            understood += 1
+    assert understood == len(questions)
+
+
 # --- nodes that are not as they should be -----------------------------------------------
 
 

@@ -83,9 +83,10 @@ class Reader:
         try:
             told = await self._ask("eth_sendRawTransaction", (hexed(raw),))
         except ChainFailed as failed:
-            if failed.cause in ("known", "nonce_too_low") and await self._has(own):
-                return own
-            raise
+            known = failed.cause == "known"
+            if not known and (failed.cause != "nonce_too_low" or not await self._has(own)):
+                raise
+            return own
         if read_hex(told, "hash", HASH) != own:
             raise ChainFailed("lied", f"sent {own}, the node calls it {told}")
         return own
