@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-only
 # pragma version ==0.4.3
+# pragma optimize codesize
 # pragma nonreentrancy on
 """
 @title Vault: custody, settlement and exit that need no trust in the operator
@@ -41,7 +42,6 @@ initializes: access_control
 initializes: eip712
 initializes: vouchers[eip712 := eip712]
 exports: (
-    access_control.supportsInterface,
     access_control.hasRole,
     access_control.grantRole,
     access_control.revokeRole,
@@ -194,8 +194,8 @@ backed: public(uint256)  # deposited and not paid out; stakes are apart
 reserved: public(uint256)  # asked for and not paid out
 cover: public(uint256)  # backed less reserved when the last epoch closed
 
-pending: public(Batch)
-final: public(Batch)
+slots: Batch[2]  # the final batch and the pending one; they change places, so nothing is copied
+turn: uint256  # which of them is final
 final_at: public(uint256)
 batch_count: public(uint256)
 voids: public(uint256)  # since the last final batch
@@ -212,9 +212,9 @@ challenge_count: public(uint256)
 open_challenges: public(uint256)
 withdrawals: public(HashMap[uint256, Withdrawal])
 withdrawal_count: public(uint256)
-day_started: public(uint256)
-day_limit: public(uint256)
-day_paid: public(uint256)
+day_started: uint256
+day_limit: uint256
+day_paid: uint256
 owed: public(HashMap[address, uint256])  # stakes and rewards to collect
 leaf_paid: public(HashMap[address, bool])
 deposits_paid: public(HashMap[address, bool])
@@ -292,7 +292,7 @@ def ask(leaf: merkle_sum.Leaf, proof: merkle_sum.Proof, amount: uint256) -> uint
     self._require_final(leaf, proof)
     into: uint256 = 0
     out: uint256 = 0
-    into, out = self._flows(leaf.account, self.final.cut, self.epoch)
+    into, out = self._flows(leaf.account, self.slots[self.turn].cut, self.epoch)
     assert amount + out <= leaf.balance + into, "vault: more than there is"
     self.requests[leaf.account][self.epoch] += amount
     self.requested[leaf.account] += amount
@@ -319,7 +319,7 @@ def contest(id: uint256):
     """
     access_control._check_role(OPERATOR, msg.sender)
     found: Withdrawal = self.withdrawals[id]
-    assert found.epoch > max(self.final.cut, self.pending.cut), "vault: covered"
+    assert found.epoch > max(self.slots[self.turn].cut, self.slots[1 - self.turn].cut), "vault: covered"
     signed: uint256 = vouchers.signed[found.account]
     assert signed > found.spent, "vault: nothing signed"
     allowed: uint256 = found.room - min(found.room, signed - found.spent)
@@ -343,7 +343,7 @@ def pay(id: uint256):
     self._require_running()
     found: Withdrawal = self.withdrawals[id]
     assert found.amount > 0, "vault: nothing to pay"
-    assert found.epoch <= self.final.cut, "vault: not covered yet"
+    assert found.epoch <= self.slots[self.turn].cut, "vault: not covered yet"
     amount: uint256 = found.amount
     if not self.closed:
         assert block.timestamp >= found.at + terms.delay, "vault: too early"
@@ -365,8 +365,9 @@ def cut():
     """
     access_control._check_role(OPERATOR, msg.sender)
     self._require_open()
-    assert self.pending.number == 0, "vault: a batch is pending"
-    assert self.epoch < self.final.cut + EPOCHS - VOIDS, "vault: submit first"
+    assert self.slots[1 - self.turn].number == 0, "vault: a batch is pending"
+    assert self.epoch < self.slots[self.turn].cut + EPOCHS - VOIDS, "vault: submit first"
+    log Cut(epoch=self.epoch)
     self._cut()
 
 
@@ -383,32 +384,34 @@ def submit(root: bytes32, total: uint256, size: uint256, receipts_root: bytes32,
     """
     access_control._check_role(OPERATOR, msg.sender)
     self._require_open()
-    assert self.pending.number == 0, "vault: a batch is pending"
+    assert self.slots[1 - self.turn].number == 0, "vault: a batch is pending"
     assert total <= self.cover, "vault: not backed"
     assert self.epoch > 1 and size < 2**32 and receipts < 2**32, "vault: shape"
     assert staticcall bond.secures(msg.sender) >= terms.penalty, "vault: bond too small"
-    self.batch_count += 1
-    self.pending = Batch(
-        number=self.batch_count,
+    number: uint256 = self.batch_count + 1
+    covered: uint256 = self.epoch - 1
+    self.batch_count = number
+    self.slots[1 - self.turn] = Batch(
+        number=number,
         root=root,
         total=total,
         size=size,
-        cut=self.epoch - 1,
+        cut=covered,
         receipts_root=receipts_root,
         receipts=receipts,
         at=block.timestamp,
         operator=msg.sender,
     )
     log Submitted(
-        number=self.batch_count,
+        number=number,
         root=root,
         total=total,
         size=size,
-        cut=self.epoch - 1,
+        cut=covered,
         receipts_root=receipts_root,
         receipts=receipts,
     )
-    return self.batch_count
+    return number
 
 
 @external
@@ -435,7 +438,7 @@ def challenge(leaf: merkle_sum.Leaf, proof: merkle_sum.Proof) -> uint256:
     self._require_final(leaf, proof)
     into: uint256 = 0
     out: uint256 = 0
-    into, out = self._flows(leaf.account, self.final.cut, self.pending.cut)
+    into, out = self._flows(leaf.account, self.slots[self.turn].cut, self.slots[1 - self.turn].cut)
     gross: uint256 = leaf.balance + leaf.spent + into
     assert gross > out, "vault: nothing at stake"
     return self._challenge(leaf.account, gross - out, empty(bytes32))
@@ -456,10 +459,10 @@ def challenge_earnings(promise: Promise, signature: Bytes[65]) -> uint256:
     )
     assert access_control.hasRole[MARKET][ecdsa._recover_sig(digest, signature)], "vault: not promised"
     assert promise.receipt != empty(bytes32), "vault: no receipt"
-    assert self.pending.at >= promise.by, "vault: not in this batch"
+    assert self.slots[1 - self.turn].at >= promise.by, "vault: not in this batch"
     late_in: uint256 = 0
     late_out: uint256 = 0
-    late_in, late_out = self._flows(promise.provider, self.pending.cut, self.epoch)
+    late_in, late_out = self._flows(promise.provider, self.slots[1 - self.turn].cut, self.epoch)
     gross: uint256 = promise.earned + self.deposited[promise.provider] - late_in
     out: uint256 = self.requested[promise.provider] - late_out
     assert gross > out, "vault: nothing at stake"
@@ -491,9 +494,9 @@ def answer_earnings(
     @notice Shows the leaf, and the receipt in the tree of the pending or of a
             final batch.
     """
-    if batch == self.pending.number:
-        assert receipts_root == self.pending.receipts_root, "vault: other receipts"
-        assert receipts == self.pending.receipts, "vault: other receipts"
+    if batch == self.slots[1 - self.turn].number:
+        assert receipts_root == self.slots[1 - self.turn].receipts_root, "vault: other receipts"
+        assert receipts == self.slots[1 - self.turn].receipts, "vault: other receipts"
     else:
         assert self.receipts_of[batch] == keccak256(abi_encode(receipts_root, receipts)), "vault: other receipts"
     assert merkle_sum._has_receipt(
@@ -522,13 +525,13 @@ def void(id: uint256):
          whoever leaves it too little gas leaves too little for the rest.
     """
     found: Challenge = self.challenges[id]
-    assert found.batch != 0 and found.batch == self.pending.number, "vault: not pending"
+    assert found.batch != 0 and found.batch == self.slots[1 - self.turn].number, "vault: not pending"
     assert block.timestamp > found.deadline, "vault: may still be answered"
     before: uint256 = staticcall IERC20(token).balanceOf(self)
     ok: bool = raw_call(
         bond.address,
         abi_encode(
-            self.pending.operator,
+            self.slots[1 - self.turn].operator,
             terms.penalty,
             self,
             method_id=method_id("slash(address,uint256,address)"),
@@ -540,7 +543,8 @@ def void(id: uint256):
     self.owed[found.challenger] += terms.stake + reward
     self.owed[commons] += slashed - reward
     self.challenges[id] = empty(Challenge)
-    self.pending = empty(Batch)
+    self.slots[1 - self.turn].number = 0
+    self.slots[1 - self.turn].cut = 0
     self.open_challenges = 0
     self.voids += 1
     self._cut()
@@ -555,7 +559,7 @@ def reclaim(id: uint256):
     @notice Returns the stake of a challenge whose batch ended for another's.
     """
     found: Challenge = self.challenges[id]
-    assert found.batch != 0 and found.batch != self.pending.number, "vault: still open"
+    assert found.batch != 0 and found.batch != self.slots[1 - self.turn].number, "vault: still open"
     self.challenges[id] = empty(Challenge)
     self.owed[found.challenger] += terms.stake
 
@@ -594,7 +598,7 @@ def close():
             pending batch that could be final is made final first.
     """
     assert not self.closed, "vault: closed"
-    if self.pending.number != 0 and self._can_finalise():
+    if self.slots[1 - self.turn].number != 0 and self._can_finalise():
         self._finalise()
     else:
         assert block.timestamp > self.final_at + terms.silence, "vault: not silent"
@@ -618,7 +622,7 @@ def exit(leaf: merkle_sum.Leaf, proof: merkle_sum.Proof):
         amount = leaf.balance
     if not self.deposits_paid[msg.sender]:
         self.deposits_paid[msg.sender] = True
-        amount += self._flows(msg.sender, self.final.cut, self.epoch)[0]
+        amount += self._flows(msg.sender, self.slots[self.turn].cut, self.epoch)[0]
     assert amount > 0, "vault: nothing left"
     self.backed -= amount
     tokens._push(token, msg.sender, amount)
@@ -626,6 +630,26 @@ def exit(leaf: merkle_sum.Leaf, proof: merkle_sum.Proof):
 
 
 # Looking ----------------------------------------------------------------------------------
+
+
+@external
+@view
+def final() -> Batch:
+    """
+    @notice The last final batch; number 0 before the first.
+    """
+    return self.slots[self.turn]
+
+
+@external
+@view
+def pending() -> Batch:
+    """
+    @notice The batch that may be challenged now; all zeros if there is none.
+    """
+    if self.slots[1 - self.turn].number == 0:
+        return empty(Batch)
+    return self.slots[1 - self.turn]
 
 
 @external
@@ -652,7 +676,7 @@ def has_leaf(leaf: merkle_sum.Leaf, proof: merkle_sum.Proof) -> bool:
     """
     @notice Whether a leaf is in the final batch.
     """
-    return merkle_sum._is_in(self.final.root, self.final.total, self.final.size, leaf, proof)
+    return merkle_sum._is_in(self.slots[self.turn].root, self.slots[self.turn].total, self.slots[self.turn].size, leaf, proof)
 
 
 # Inside -----------------------------------------------------------------------------------
@@ -676,7 +700,7 @@ def _require_open():
 def _require_final(leaf: merkle_sum.Leaf, proof: merkle_sum.Proof):
     if leaf.balance > 0 or leaf.spent > 0:
         assert merkle_sum._is_in(
-            self.final.root, self.final.total, self.final.size, leaf, proof
+            self.slots[self.turn].root, self.slots[self.turn].total, self.slots[self.turn].size, leaf, proof
         ), "vault: not in the final batch"
 
 
@@ -697,50 +721,50 @@ def _flows(account: address, after: uint256, until: uint256) -> (uint256, uint25
 @internal
 def _cut():
     self.cover = self.backed - self.reserved
-    log Cut(epoch=self.epoch)
     self.epoch += 1
 
 
 @internal
 @view
 def _can_finalise() -> bool:
-    return self.open_challenges == 0 and block.timestamp >= self.pending.at + terms.window
+    return self.open_challenges == 0 and block.timestamp >= self.slots[1 - self.turn].at + terms.window
 
 
 @internal
 def _finalise():
-    assert self.pending.number != 0, "vault: nothing pending"
+    assert self.slots[1 - self.turn].number != 0, "vault: nothing pending"
     assert not self.closed, "vault: closed"
     assert self._can_finalise(), "vault: not final yet"
-    self.final = self.pending
     self.final_at = block.timestamp
     self.voids = 0
-    self.receipts_of[self.pending.number] = keccak256(
-        abi_encode(self.pending.receipts_root, self.pending.receipts)
+    self.receipts_of[self.slots[1 - self.turn].number] = keccak256(
+        abi_encode(self.slots[1 - self.turn].receipts_root, self.slots[1 - self.turn].receipts)
     )
-    log Finalised(number=self.pending.number)
-    self.pending = empty(Batch)
+    log Finalised(number=self.slots[1 - self.turn].number)
+    self.slots[self.turn].number = 0
+    self.turn = 1 - self.turn
     self._cut()
 
 
 @internal
 def _close():
     self.closed = True
-    self.pending = empty(Batch)
+    self.slots[1 - self.turn].number = 0
+    self.slots[1 - self.turn].cut = 0
     self.open_challenges = 0
-    log Closed(final=self.final.number)
+    log Closed(final=self.slots[self.turn].number)
 
 
 @internal
 def _challenge(account: address, least: uint256, receipt: bytes32) -> uint256:
-    assert not self.closed and self.pending.number != 0, "vault: nothing pending"
-    assert block.timestamp < self.pending.at + terms.window, "vault: window is over"
+    assert not self.closed and self.slots[1 - self.turn].number != 0, "vault: nothing pending"
+    assert block.timestamp < self.slots[1 - self.turn].at + terms.window, "vault: window is over"
     tokens._pull(token, msg.sender, terms.stake)
     self.open_challenges += 1
     self.challenge_count += 1
     deadline: uint256 = block.timestamp + terms.response
     self.challenges[self.challenge_count] = Challenge(
-        batch=self.pending.number,
+        batch=self.slots[1 - self.turn].number,
         challenger=msg.sender,
         account=account,
         least=least,
@@ -749,7 +773,7 @@ def _challenge(account: address, least: uint256, receipt: bytes32) -> uint256:
     )
     log Challenged(
         id=self.challenge_count,
-        batch=self.pending.number,
+        batch=self.slots[1 - self.turn].number,
         account=account,
         least=least,
         receipt=receipt,
@@ -761,11 +785,11 @@ def _challenge(account: address, least: uint256, receipt: bytes32) -> uint256:
 @internal
 def _answer(id: uint256, leaf: merkle_sum.Leaf, proof: merkle_sum.Proof):
     found: Challenge = self.challenges[id]
-    assert found.batch != 0 and found.batch == self.pending.number, "vault: not pending"
+    assert found.batch != 0 and found.batch == self.slots[1 - self.turn].number, "vault: not pending"
     assert block.timestamp <= found.deadline, "vault: too late"
     assert leaf.account == found.account, "vault: another's leaf"
     assert merkle_sum._is_in(
-        self.pending.root, self.pending.total, self.pending.size, leaf, proof
+        self.slots[1 - self.turn].root, self.slots[1 - self.turn].total, self.slots[1 - self.turn].size, leaf, proof
     ), "vault: not in the pending batch"
     assert leaf.balance + leaf.spent >= found.least, "vault: something is missing"
     assert leaf.spent <= max(
@@ -773,7 +797,7 @@ def _answer(id: uint256, leaf: merkle_sum.Leaf, proof: merkle_sum.Proof):
     ), "vault: not signed"
     self.challenges[id] = empty(Challenge)
     self.open_challenges -= 1
-    self.owed[self.pending.operator] += terms.stake
+    self.owed[self.slots[1 - self.turn].operator] += terms.stake
     log Answered(id=id, balance=leaf.balance, spent=leaf.spent)
 
 
