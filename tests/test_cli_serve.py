@@ -188,7 +188,10 @@ def test_a_receipt_verifies_offline_and_a_forged_one_does_not(data: Path, tmp_pa
         (BODY.format("replace(CAST(body AS TEXT), '\"at\":1', '\"at\":2')"), "was changed"),
         ("DELETE FROM frames WHERE first = 5", "does not follow"),
         ("UPDATE frames SET signature = zeroblob(64) WHERE length(leaves) > 0", "not signed"),
-        ("UPDATE snapshots SET state = replace(state, '\"now\":', '\"now\":1')", "another state"),
+        (
+            "UPDATE snapshots SET state = CAST(replace(state, '\"now\":', '\"now\":1') AS BLOB)",
+            "another state",
+        ),
         (BODY.format("'{}'"), "was changed"),
         ("UPDATE frames SET body = 'text' WHERE first = 5", "not sound"),
     ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -145,8 +147,17 @@ def test_tools_raise_the_bound() -> None:
         (b'{"model":"m","messages":[],"stream_options":[]}', Why.BAD_VALUE),
     ],
 )
-def test_malformed_bodies_are_refused(body: bytes, why: Why) -> None:
+def test_malformed_bodies_are_refused(body: bytes, why: Why, own_recursion: None) -> None:
     assert refusal(CHAT, body).why is why
+
+
+@pytest.fixture
+def own_recursion() -> Iterator[None]:
+    """Python's own limit, as in a market: the tools of the contract tests raise it for us all."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000)
+    yield
+    sys.setrecursionlimit(before)
 
 
 @pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens", "n_predict", "n"])
