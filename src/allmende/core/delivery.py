@@ -29,14 +29,13 @@ CREDIT = "credit"
 
 
 class Lots(NamedTuple):
-    """Rights that pay: `grains` of instrument `right`; the credit comes out of `payer`."""
+    """Rights that pay: `grains` of instrument `right`; the credit comes out of its bond."""
 
-    payer: str
     right: str
     grains: int
 
 
-NO_LOTS = Lots("", "", 0)
+NO_LOTS = Lots("", 0)
 
 
 def choose(
@@ -159,4 +158,4 @@ def _lots(state: State, listing: Listing, choice: Choice, owner: str, at: Instan
         require_rate(state, listing, owner, grains, at)
     except Refused:
         return None  # what is over his rate, he pays in credit
-    return Lots(bond_account(instrument.id), instrument.id, grains)
+    return Lots(instrument.id, grains)

@@ -102,7 +102,7 @@ class OfferWithdrawn(Event, frozen=True):
 class Reserved(Event, frozen=True):
     """`output_limit` is tokens per choice; `bound` is what `amount` pays for at most.
 
-    `right`, `grains`, `payer` as in Hold. `missed` are instruments whose rights the caller
+    `right`, `grains` as in Hold. `missed` are instruments whose rights the caller
     had, and whose issuer's offer was not there to deliver.
     """
 
@@ -117,7 +117,6 @@ class Reserved(Event, frozen=True):
     output_limit: int
     deadline: Instant
     prompt_hash: str = ""
-    payer: str = ""
     right: str = ""
     grains: int = 0
     missed: tuple[str, ...] = ()

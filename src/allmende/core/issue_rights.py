@@ -164,16 +164,8 @@ def set_tier(state: State, command: x.SetTier) -> list[e.Event]:
     find_member(state, command.member)
     if command.tier not in TIERS:
         raise Refused(Why.BAD_VALUE, "A tier is 0, 1 or 2.")
-    return [_tiered(command)]
-
-
-def _tiered(command: x.SetTier) -> f.TierSet:
-    return f.TierSet(
-        at=command.at,
-        member=command.member,
-        tier=command.tier,
-        common_good=command.common_good,
-    )
+    good = command.common_good
+    return [f.TierSet(at=command.at, member=command.member, tier=command.tier, common_good=good)]
 
 
 # Application --------------------------------------------------------------------------

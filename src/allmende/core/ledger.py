@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from allmende.core.contracts import Order
-from allmende.core.nouns import BOND, ISSUER, Posting
+from allmende.core.nouns import BOND, ISSUER, Posting, payer
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import Amount, credits
@@ -104,11 +104,11 @@ def _held_by_business(state: State) -> dict[str, dict[str, Amount]]:
 
 def _of_requests(state: State) -> Iterator[Posting]:
     for hold in state.holds.values():
-        yield Posting(hold.payer or hold.account, hold.offer.asset, hold.amount)
+        yield Posting(payer(hold.account, hold.right), hold.offer.asset, hold.amount)
         yield Posting(hold.account, hold.right, hold.grains)
     for rest in state.provisional.values():
         receipt = rest.receipt
-        yield Posting(receipt.payer or receipt.account, receipt.asset, rest.held)
+        yield Posting(payer(receipt.account, receipt.right), receipt.asset, rest.held)
         yield Posting(receipt.account, receipt.right, rest.grains)
         for payment in receipt.waterfall:
             yield Posting(payment.account, receipt.asset, payment.amount)

@@ -165,7 +165,7 @@ class Hold(Struct, frozen=True):
 
     `bound` is the most units it may use; `checkpoint` what was delivered when last heard.
     Where a `right` pays, `grains` of it are set aside too, the `tariff` is what they are worth,
-    and the credit is the bond's: `payer` is its account, "" if `account` itself pays.
+    and the credit is the bond's: see `payer`.
     """
 
     id: str
@@ -182,7 +182,6 @@ class Hold(Struct, frozen=True):
     prompt_hash: str
     idem: str = ""
     checkpoint: Units | None = None
-    payer: str = ""
     right: str = ""
     grains: int = 0
 
@@ -235,13 +234,18 @@ class Receipt(Struct, frozen=True, omit_defaults=True):
     payer: str = ""
 
 
+def payer(account: str, right: str) -> str:
+    """Whose credit pays: the bond's where the account's rights do, else its own."""
+    return BOND + right if right else account
+
+
 def paid(receipt: Receipt) -> tuple[Posting, ...]:
     """What a receipt posts: its price out of the payer, the waterfall into the payees.
 
     Rights that paid go back to where they came from.
     """
     asset = receipt.asset
-    lines = [Posting(receipt.payer or receipt.account, asset, -receipt.price)]
+    lines = [Posting(payer(receipt.account, receipt.right), asset, -receipt.price)]
     lines += [Posting(p.account, asset, p.amount) for p in receipt.waterfall]
     if receipt.right:
         lines.append(Posting(receipt.account, receipt.right, -receipt.grains))

@@ -17,7 +17,7 @@ from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core.identity import allow_operator
-from allmende.core.nouns import ISSUER, Posting, Receipt
+from allmende.core.nouns import ISSUER, Posting, Receipt, payer
 from allmende.core.state import OpenBatch, State
 from allmende.core.units import SECOND
 
@@ -103,8 +103,8 @@ def settled(state: State, event: e.Captured | e.Finalised | x.Redeemed) -> None:
     batch.receipts += 1
     push(batch.peaks, receipt_leaf(receipt))
     net = batch.net.setdefault(receipt.asset, {})
-    payer = receipt.payer or receipt.account
-    net[payer] = net.get(payer, 0) - receipt.price
+    source = payer(receipt.account, receipt.right)
+    net[source] = net.get(source, 0) - receipt.price
     for payment in receipt.waterfall:
         net[payment.account] = net.get(payment.account, 0) + payment.amount
     if receipt.right:

@@ -162,8 +162,11 @@ def _end(state: State, listing: Listing, at: Instant) -> f.InstrumentSettled:
         if account != instrument.issuer and damages.failed(instrument, listing.service.get(account))
     )
     back = damages.resale(instrument)
+    failed = {
+        account: min(holders[account], listing.service[account].owed) for account in defaulted
+    }
     dues = {
-        account: _due(listing, grains, figure, back, account if account in defaulted else "")
+        account: _due(listing, grains, figure, back, failed.get(account, 0))
         for account, grains in holders.items()
         if account != instrument.issuer
     }
@@ -177,15 +180,12 @@ def _end(state: State, listing: Listing, at: Instant) -> f.InstrumentSettled:
     )
 
 
-def _due(listing: Listing, grains: int, figure: Amount, back: Amount, failed: str) -> Amount:
-    """What so many grains bring at the end; `failed` is their holder if the issuer failed him.
-
-    What he did not hold when he was failed, he was not failed on.
-    """
+def _due(listing: Listing, grains: int, figure: Amount, back: Amount, failed: int) -> Amount:
+    """What so many grains bring at the end; on `failed` of them the issuer failed their holder:
+    he held them when it happened."""
     if listing.instrument.settlement == "cash":
         return grains * figure
-    owed = min(grains, listing.service[failed].owed) if failed else 0
-    return damages.due(listing, owed, figure) + (grains - owed) * back
+    return damages.due(listing, failed, figure) + (grains - failed) * back
 
 
 def _lines(

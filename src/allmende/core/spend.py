@@ -16,10 +16,10 @@ from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.book import down_until
 from allmende.core.identity import arrive, key, require_rate
-from allmende.core.nouns import ENDPOINTS, OUTCOMES, Hold, Provisional, Receipt
+from allmende.core.nouns import ENDPOINTS, OUTCOMES, Hold, Provisional, Receipt, payer
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
-from allmende.core.units import SECOND, Amount, Units, clip, energy, price
+from allmende.core.units import SECOND, Units, clip, energy, price
 from allmende.core.waterfall import payments, shares
 
 BOUND_MAX = 10**12
@@ -45,7 +45,8 @@ def reserve(state: State, command: c.Reserve) -> list[e.Event]:
     budget = state.budgets[spender.budget]
     choice, lots, missed = delivery.choose(state, command, spender.max_rate, budget)
     budgets.require_room(state, budget.id, choice.amount, command.at)
-    ledger.require(state, lots.payer or budget.owner, budget.asset, choice.amount)
+    source = payer(budget.owner, lots.right)
+    ledger.require(state, source, budget.asset, choice.amount)
     return [
         e.Reserved(
             at=command.at,
@@ -60,7 +61,6 @@ def reserve(state: State, command: c.Reserve) -> list[e.Event]:
             output_limit=choice.output_limit,
             deadline=command.at + state.parameters["hold_seconds"] * SECOND,
             prompt_hash=command.prompt_hash,
-            payer=lots.payer,
             right=lots.right,
             grains=lots.grains,
             missed=missed,
@@ -167,7 +167,7 @@ def _receipt(
         answer_hash=command.answer_hash,
         right=hold.right,
         grains=rights.grains_of(state, hold.right, hold.tariff, units),
-        payer=hold.payer,
+        payer=ledger.bond_account(hold.right) if hold.right else "",
     )
 
 
@@ -191,27 +191,18 @@ def reserved(state: State, event: e.Reserved) -> None:
         event.prompt_hash,
         event.idem,
         None,
-        event.payer,
         event.right,
         event.grains,
     )
     state.holds[event.hold] = hold
     state.trading[offer.id].in_flight += 1
-    _set_aside(state, hold, event.amount, event.grains)
+    rights.set_aside(state, hold, event.amount, event.grains)
     budgets.charge(state, event.budget, event.at, held=event.amount, spent=0)
     for missed in event.missed:
         rights.missed(state, missed, event.account, event.at)
     spender = state.keys.get(state.key_hashes.get(event.key, ""))
     if spender is not None:
         arrive(state, spender, event.at)
-
-
-def _set_aside(state: State, hold: Hold, amount: Amount, grains: int) -> None:
-    """Credit of whoever pays, and of a right its holder's grains; negative to give back."""
-    ledger.set_aside(state, hold.payer or hold.account, hold.offer.asset, amount)
-    if hold.right:
-        ledger.set_aside(state, hold.account, hold.right, grains)
-        state.listings[hold.right].redeeming += grains
 
 
 def checkpointed(state: State, event: e.Checkpointed) -> None:
@@ -231,7 +222,7 @@ def captured(state: State, event: e.Captured) -> None:
     kept = hold.amount - receipt.price if pending else 0
     grains = hold.grains - receipt.grains if pending else 0
     _leave(state, hold, ok=True)
-    _set_aside(state, hold, kept - hold.amount, grains - hold.grains)
+    rights.set_aside(state, hold, kept - hold.amount, grains - hold.grains)
     budgets.charge(state, hold.budget, event.at, held=kept - hold.amount, spent=receipt.price)
     ledger.post(state, event.postings)
     state.tally.captured += 1
@@ -249,7 +240,7 @@ def voided(state: State, event: e.Voided) -> None:
     hold = state.holds.pop(event.hold)
     state.served.pop(hold.idem, None)
     _leave(state, hold, ok=False, fault=event.fault, down_until=event.down_until)
-    _set_aside(state, hold, -hold.amount, -hold.grains)
+    rights.set_aside(state, hold, -hold.amount, -hold.grains)
     budgets.charge(state, hold.budget, event.at, held=-hold.amount, spent=0)
     if hold.right:
         rights.voided(state, hold, event.cause, at=event.at, fault_=event.fault)

@@ -101,11 +101,9 @@ def _rest(units: Units) -> tuple[int, ...]:
 def finalised(state: State, event: e.Finalised) -> None:
     receipt = event.receipt
     rest = state.provisional.pop(receipt.id)
-    ledger.set_aside(state, receipt.payer or receipt.account, receipt.asset, -rest.held)
+    rights.set_aside(state, rest.hold, -rest.held, -rest.grains)
     if receipt.right:
         listing = state.listings[receipt.right]
-        ledger.set_aside(state, receipt.account, receipt.right, -rest.grains)
-        listing.redeeming -= rest.grains
         rights.count(state, listing, receipt.account, receipt.grains - rest.receipt.grains)
     for payment in rest.receipt.waterfall:
         ledger.set_aside(state, payment.account, receipt.asset, -payment.amount)

@@ -85,7 +85,8 @@ def set_aside(events: Sequence[e.Event]) -> Money:
             assets[event.id] = event.asset
     total: Money = defaultdict(int)
     for reserved in open_holds(events).values():
-        total[assets[reserved.budget], reserved.payer or reserved.account] += reserved.amount
+        source = f"bond/{reserved.right}" if reserved.right else reserved.account
+        total[assets[reserved.budget], source] += reserved.amount
         total[reserved.right, reserved.account] += reserved.grains
     for receipt, reserved in provisional(events).values():
         total[receipt.asset, receipt.payer or receipt.account] += reserved.amount - receipt.price
