@@ -47,16 +47,16 @@ class Terms(Struct, frozen=True):
 
 
 class OnChainBatch(Struct, frozen=True):
-    """A batch as the Vault holds it; number 0 is none."""
+    """A batch as the Vault holds it; number 0 is none.
+
+    `total` is the sum of balances, `size` counts leaves, `cut` is the last epoch that it covers.
+    """
 
     number: int
     root: str
     total: int
-    """Sum of balances."""
     size: int
-    """Leaves."""
     cut: int
-    """Last epoch that it covers."""
     receipts_root: str
     receipts: int
     at: int
@@ -67,27 +67,28 @@ class OnChainBatch(Struct, frozen=True):
 
 
 class VaultSeen(Struct, frozen=True):
-    """Everything of the Vault at one block that a settler decides from."""
+    """Everything of the Vault at one block that a settler decides from.
+
+    `epoch` is open, flows go there. `cover` is the most that the next batch's total may be,
+    `voids` counts since the last final batch, and three of them close the market.
+    """
 
     block: int
     block_hash: str
     time_s: int
     """Of that block. A window is over by the chain's time, never by ours."""
     epoch: int
-    """Open; flows go here."""
     listed: bool
     closed: bool
     paused_until: int
     backed: int
     reserved: int
     cover: int
-    """Most that the next batch's total may be."""
     final: OnChainBatch
     pending: OnChainBatch
     final_at: int
     batch_count: int
     voids: int
-    """Since the last final batch; three close the market."""
     challenge_count: int
     open_challenges: int
     withdrawal_count: int
@@ -109,16 +110,15 @@ class Challenge(Struct, frozen=True):
 
 
 class Withdrawal(Struct, frozen=True):
+    """`amount` is still to pay; `room` could be asked for and the final leaf said `spent` then."""
+
     id: int
     account: str
     amount: int
-    """Still to pay."""
     epoch: int
     at: int
     room: int
-    """What could be asked for then."""
     spent: int
-    """What the account's final leaf had spent then."""
 
 
 class Redemption(Struct, frozen=True):
