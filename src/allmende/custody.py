@@ -146,7 +146,11 @@ class BondTerms(Struct, frozen=True):
 
 
 class Deployment(Struct, frozen=True, kw_only=True):
-    """What was put on which chain, with whom in which role: `<data>/deployment.json`."""
+    """What was put on which chain, with whom in which role: `<data>/deployment.json`.
+
+    `admin` deployed it and grants the roles; `decimals` are the pay unit's; `grace` is seconds in
+    which vouchers of an expired permit may be shown.
+    """
 
     profile: str
     chain_id: int
@@ -155,7 +159,6 @@ class Deployment(Struct, frozen=True, kw_only=True):
     block: int
     """The first one that can hold anything of ours."""
     admin: str
-    """Deployed it and grants the roles."""
     operator: str
     market_key: str
     guardian: str
@@ -163,21 +166,16 @@ class Deployment(Struct, frozen=True, kw_only=True):
     credit: str
     bond: str
     vault: str
-    rights: dict[str, str]
-    """The desk's instrument -> its contract."""
-    own_credit: bool
-    """False if the pay unit is an ERC-20 that was there before."""
+    rights: dict[str, str]  # the desk's instrument -> its contract
+    own_credit: bool  # False if the pay unit is an ERC-20 that was there before
     decimals: int
-    """Of the pay unit."""
     terms: Terms
     bond_terms: BondTerms
     grace: int
-    """Seconds in which vouchers of an expired permit may be shown."""
     codes: dict[str, str]
     """Contract -> SHA-256 of its code without immutables: what an audit names."""
     source_hash: str
     made_at: int
-    """Unix second."""
 
 
 class Finding(Struct, frozen=True):
@@ -207,7 +205,7 @@ class Calls(Protocol):
     ) -> ContractCall: ...
     def contest(self, id_: int) -> ContractCall: ...
     def mint_right(self, instrument: str, holder: str, grains: int, reference: str) -> ContractCall:
-        """KeyError if the instrument has no contract. A reference mints once."""
+        """A reference mints once."""
 
     def finalise(self) -> ContractCall: ...
     def pay(self, id_: int) -> ContractCall: ...
@@ -236,13 +234,9 @@ class Calls(Protocol):
     def close(self) -> ContractCall: ...
     def ask(self, leaf: Leaf, proof: Proof, amount: int) -> ContractCall: ...
     def exit(self, leaf: Leaf, proof: Proof) -> ContractCall: ...
-    def approve(self, spender: str, amount: int) -> ContractCall:
-        """Lets `spender` take that much of the pay unit."""
-
+    def approve(self, spender: str, amount: int) -> ContractCall: ...
     def transfer(self, to: str, amount: int) -> ContractCall: ...
-    def redeem(self, instrument: str, grains: int, account: str) -> ContractCall:
-        """KeyError if the instrument has no contract."""
-
+    def redeem(self, instrument: str, grains: int, account: str) -> ContractCall: ...
     def bond_for(self, account: str, amount: int) -> ContractCall: ...
     def list_token(self) -> ContractCall: ...
     def pause(self) -> ContractCall: ...
@@ -255,7 +249,10 @@ class Calls(Protocol):
 
 
 class Custody(Calls, Protocol):
-    """The contracts of one deployment. `at` is a block number; see `final_block`."""
+    """The contracts of one deployment. `at` is a block number; see `final_block`.
+
+    KeyError, here and above, for an instrument that has no contract.
+    """
 
     deployment: Deployment
     domain: Domain
@@ -298,9 +295,7 @@ class Custody(Calls, Protocol):
     async def secures(self, address: str, at: int) -> int:
         """Of its bond, what is neither leaving nor under claim."""
 
-    async def redemptions(self, instrument: str, first: int, last: int) -> list[Redemption]:
-        """KeyError if the instrument has no contract."""
-
+    async def redemptions(self, instrument: str, first: int, last: int) -> list[Redemption]: ...
     async def supply(self, instrument: str, at: int) -> int: ...
     async def right_balance(self, instrument: str, holder: str, at: int) -> int: ...
     async def minted(self, instrument: str, reference: str, at: int) -> bool: ...
