@@ -244,8 +244,7 @@ class Calls(Protocol):
         """`contract` is the address of vault or bond, `role` a word such as MARKET."""
 
     def revoke(self, contract: str, role: str, of: str) -> ContractCall: ...
-    def mint_credit(self, to: str, amount: int) -> ContractCall:
-        """Only where the pay unit is our own Credit."""
+    def mint_credit(self, to: str, amount: int) -> ContractCall: ...
 
 
 class Custody(Calls, Protocol):
