@@ -69,14 +69,15 @@ class OnChainBatch(Struct, frozen=True):
 class VaultSeen(Struct, frozen=True):
     """Everything of the Vault at one block that a settler decides from.
 
-    `epoch` is open, flows go there. `cover` is the most that the next batch's total may be,
-    `voids` counts since the last final batch, and three of them close the market.
+    `time_s` is that block's; `now_s` is what the next one will have at least: the clock's where
+    blocks come only when wanted. `epoch` is open, flows go there. `cover` is the most that the
+    next batch's total may be; three `voids` without a final batch between them close the market.
     """
 
     block: int
     block_hash: str
     time_s: int
-    """Of that block. A window is over by the chain's time, never by ours."""
+    now_s: int
     epoch: int
     listed: bool
     closed: bool
