@@ -17,6 +17,7 @@ STAGES = (
     *("issue", "trade", "spend", "verify", "settle", "govern", "observe"),
     *("issue_rights", "trade_orders", "trade_calls", "trade_quotes"),
     *("spend_rights", "settle_rights", "verify_cases"),
+    *("spend_permits", "settle_custody"),
 )
 ROOMS = ("doors", "lab", "adapters")
 STAGE_MAY = (
@@ -24,7 +25,8 @@ STAGE_MAY = (
     *("state", "ledger", "identity", "budgets", "book", "waterfall"),
     *("contracts", "facts", "exchange_commands", "exchange_events"),
     *("allocation", "damages", "delivery", "matching", "orders"),
-    *("rights", "trade_terms", "uncross"),
+    *("rights", "trade_terms", "uncross", "wallets"),
+    *("custody", "custody_commands", "custody_events"),
 )
 PURE = frozenset(
     """__future__ abc base64 bisect calendar collections copy dataclasses datetime decimal enum

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from allmende.core import custody_events as w
 from allmende.core import exchange_events as x
 from allmende.core.facts import Event as Event
 from allmende.core.facts import move
@@ -236,5 +237,14 @@ Any: TypeAlias = (
     | x.TierSet
     | x.CaseOpened
     | x.CaseDecided
+    | w.WalletLinked
+    | w.PermitGranted
+    | w.PermitEnded
+    | w.Vouched
+    | w.VaultFollowed
+    | w.WalletsCut
+    | w.RightsWrapped
+    | w.WrapEnded
+    | w.RightsUnwrapped
 )
 """The union that a journal decodes to."""

@@ -28,7 +28,7 @@ FEATURES = {
 """Mode -> what it has. DESIGN section 7; economics.md section 3.3."""
 
 DEPTH_MAX = 32
-RESERVED = frozenset({"commons", "issuer", "system"})
+RESERVED = frozenset({"chain", "commons", "issuer", "system"})
 """Ids of accounts that are not members'."""
 
 

@@ -168,6 +168,8 @@ def add_budget(state: State, command: c.AddBudget) -> list[e.Event]:
 def set_budget(state: State, command: c.SetBudget) -> list[e.Event]:
     node = find_budget(state, command.id)
     allow(state, command.by, node.owner, command.at)
+    if command.id in state.sessions:
+        raise Refused(Why.NOT_ALLOWED, "A session's limit is what its wallet signed.")
     if command.limit is not None and not 0 <= command.limit <= AMOUNT_MAX:
         raise Refused(Why.BAD_VALUE, "A limit is 0 to 10^30 pico-credits, or none.")
     return [e.BudgetChanged(at=command.at, id=command.id, limit=command.limit)]

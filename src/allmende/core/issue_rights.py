@@ -15,7 +15,7 @@ from msgspec import structs
 from allmende.core import events as e
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
-from allmende.core import ledger
+from allmende.core import ledger, wallets
 from allmende.core.contracts import (
     ALLOCATIONS,
     SESSIONS,
@@ -129,6 +129,7 @@ def mint(state: State, command: x.MintLots) -> list[e.Event]:
             missing=missing,
             asset=instrument.asset,
         )
+    wallets.require(state, instrument.issuer, instrument.asset, bond)
     return [_lots(f.LotsMinted, command.at, instrument, command.grains, bond)]
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from allmende.core import wallets
 from allmende.core.contracts import Order
 from allmende.core.nouns import BOND, ISSUER, Posting, payer
 from allmende.core.refusals import Refused, Why
@@ -42,8 +43,9 @@ def available(state: State, account: str, asset: str) -> Amount:
     return balance(state, account, asset) - state.held.get(asset, {}).get(account, 0)
 
 
-def require(state: State, account: str, asset: str, amount: Amount) -> None:
-    """Refuse with what is missing unless `amount` pico-credits are available."""
+def require(state: State, account: str, asset: str, amount: Amount, budget: str = "") -> None:
+    """Refuse with what is missing unless `amount` pico-credits are available, and signed for
+    where the account's owner has a wallet."""
     missing = amount - available(state, account, asset)
     if missing > 0:
         said = "{} grains of".format if asset in state.listings else credits
@@ -54,10 +56,14 @@ def require(state: State, account: str, asset: str, amount: Amount) -> None:
             missing=missing,
             asset=asset,
         )
+    wallets.require(state, account, asset, amount, budget)
 
 
-def post(state: State, postings: Sequence[Posting]) -> None:
-    """Apply postings. A sum other than zero or a member below zero is a bug, and stops."""
+def post(state: State, postings: Sequence[Posting], corrects: str = "") -> None:
+    """Apply postings. A sum other than zero or a member below zero is a bug, and stops.
+
+    A correction names the payer that it `corrects`: it changes what that one has spent.
+    """
     total: dict[str, Amount] = {}
     for account, asset, amount in postings:
         balances = state.balances.setdefault(asset, {})
@@ -67,6 +73,8 @@ def post(state: State, postings: Sequence[Posting]) -> None:
     for account, asset, _ in postings:
         after = state.balances[asset][account]
         assert after >= 0 or account.startswith(ISSUER), f"{account} below zero: {after}"
+    if state.wallets:
+        wallets.moved(state, postings, corrects)
 
 
 def set_aside(state: State, account: str, asset: str, amount: Amount) -> None:

@@ -25,8 +25,10 @@ from allmende.core import (
     orders,
     rights,
     settle,
+    settle_custody,
     settle_rights,
     spend,
+    spend_permits,
     spend_rights,
     trade,
     trade_calls,
@@ -34,6 +36,7 @@ from allmende.core import (
     trade_quotes,
     verify,
     verify_cases,
+    wallets,
 )
 from allmende.core import commands as c
 from allmende.core import events as e
@@ -43,7 +46,16 @@ from allmende.core.state import Served, State
 STAGES = (
     *(govern, identity, issue, issue_rights),
     *(trade, trade_calls, trade_quotes, trade_orders),
-    *(settle, spend, spend_rights, verify, verify_cases, settle_rights),
+    *(
+        settle,
+        settle_custody,
+        spend_permits,
+        spend,
+        spend_rights,
+        verify,
+        verify_cases,
+        settle_rights,
+    ),
 )
 """In the order in which they see a command or an event that several of them handle. Settle
 closes a due batch before spend and verify finalise what then belongs to the next one."""
@@ -114,7 +126,7 @@ def _remember(state: State, event: e.Event) -> None:
 
 def check(state: State) -> None:
     """The invariants, asserted. Linear in the state: for tests, audits and simulation."""
-    for part in (ledger, budgets, trade, orders, rights, settle, govern):
+    for part in (ledger, budgets, wallets, trade, orders, rights, settle, govern):
         part.check(state)
 
 

@@ -21,6 +21,7 @@ class Why(Enum):
     UNKNOWN_KEY = (401, False, "This API key is unknown, revoked or expired.")
     NO_CREDIT = (402, True, "The account does not hold enough credit.")
     BUDGET_SPENT = (402, True, "A budget above this key does not allow it.")
+    NOT_SIGNED = (402, True, "The owner of the account's wallet has not signed for that much.")
     NOT_ALLOWED = (403, False, "This key may not do that.")
     MODE_FORBIDS = (403, False, "This market's mode does not have that feature.")
     MODEL_NOT_IN_KEY = (403, False, "This key is not valid for that model.")

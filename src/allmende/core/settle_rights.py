@@ -19,6 +19,7 @@ from allmende.core import events as e
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
 from allmende.core.contracts import Claim, Plea
+from allmende.core.custody import CHAIN
 from allmende.core.facts import move
 from allmende.core.identity import allow, allow_operator, find_member, new_id, root
 from allmende.core.nouns import Posting, Receipt
@@ -202,7 +203,8 @@ def _lines(
         lines += move(holder, source, instrument.id, grains)
     for holder, amount in paid.items():
         if amount:
-            lines += move(account, holder, instrument.asset, amount)
+            payee = ledger.COMMONS if holder == CHAIN else holder
+            lines += move(account, payee, instrument.asset, amount)
     rest = bond - sum(paid.values())
     if rest:
         lines += move(account, instrument.issuer, instrument.asset, rest)

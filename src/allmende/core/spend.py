@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from allmende.core import budgets, delivery, ledger, rights
+from allmende.core import budgets, delivery, ledger, rights, wallets
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.book import down_until
@@ -46,7 +46,7 @@ def reserve(state: State, command: c.Reserve) -> list[e.Event]:
     choice, lots, missed = delivery.choose(state, command, spender.max_rate, budget)
     budgets.require_room(state, budget.id, choice.amount, command.at)
     source = payer(budget.owner, lots.right)
-    ledger.require(state, source, budget.asset, choice.amount)
+    ledger.require(state, source, budget.asset, choice.amount, budget.id)
     return [
         e.Reserved(
             at=command.at,
@@ -197,7 +197,7 @@ def reserved(state: State, event: e.Reserved) -> None:
     state.holds[event.hold] = hold
     state.trading[offer.id].in_flight += 1
     rights.set_aside(state, hold, event.amount, event.grains)
-    budgets.charge(state, event.budget, event.at, held=event.amount, spent=0)
+    wallets.charge(state, hold, event.at, held=event.amount, spent=0)
     for missed in event.missed:
         rights.missed(state, missed, event.account, event.at)
     spender = state.keys.get(state.key_hashes.get(event.key, ""))
@@ -223,7 +223,7 @@ def captured(state: State, event: e.Captured) -> None:
     grains = hold.grains - receipt.grains if pending else 0
     _leave(state, hold, ok=True)
     rights.set_aside(state, hold, kept - hold.amount, grains - hold.grains)
-    budgets.charge(state, hold.budget, event.at, held=kept - hold.amount, spent=receipt.price)
+    wallets.charge(state, hold, event.at, held=kept - hold.amount, spent=receipt.price)
     ledger.post(state, event.postings)
     state.tally.captured += 1
     if receipt.right:
@@ -241,7 +241,7 @@ def voided(state: State, event: e.Voided) -> None:
     state.served.pop(hold.idem, None)
     _leave(state, hold, ok=False, fault=event.fault, down_until=event.down_until)
     rights.set_aside(state, hold, -hold.amount, -hold.grains)
-    budgets.charge(state, hold.budget, event.at, held=-hold.amount, spent=0)
+    wallets.charge(state, hold, event.at, held=-hold.amount, spent=0)
     if hold.right:
         rights.voided(state, hold, event.cause, at=event.at, fault_=event.fault)
 

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from allmende.core import events
 from allmende.core.contracts import Case, Claim, Instrument, Order, Plea, QuoteRequest
+from allmende.core.custody import Closed, Permit, Wrap
 from allmende.core.nouns import Asset, Hold, Key, Market, Member, Offer, Provisional, Title
 from allmende.core.units import Amount, Instant, Tariff
 
@@ -134,6 +135,39 @@ class Listing(Struct):
     volume: int = 0
 
 
+class Lane(Struct):
+    """One counter of a wallet. `base` is where it stood when its session began, `spent` and
+    `held` what the session has added; of lane 0 they stay 0, see wallets.general.
+
+    `vouched` is what the session's own program has signed, with its `voucher`.
+    """
+
+    permit: Permit
+    base: Amount = 0
+    budget: str = ""
+    spent: Amount = 0
+    held: Amount = 0
+    vouched: Amount = 0
+    voucher: str = ""
+    ended: bool = False
+
+
+class Wallet(Struct):
+    """A member's address on the chain, and what its account did since it was linked.
+
+    `deposited` and `requested` are the vault's totals as far as they were followed, `spent` is
+    what left the account any other way; `closed` the account as the last cut noted it.
+    """
+
+    address: str
+    asset: str
+    deposited: Amount = 0
+    requested: Amount = 0
+    spent: Amount = 0
+    lanes: dict[int, Lane] = field(default_factory=dict)
+    closed: Closed = Closed()
+
+
 class State(Struct):
     market: Market | None = None
     now: Instant = 0
@@ -178,3 +212,15 @@ class State(Struct):
     """provider -> grains of rights it delivered, verified"""
     cases: dict[str, Case] = field(default_factory=dict)
     """those that nobody has decided yet"""
+    wallets: dict[str, Wallet] = field(default_factory=dict)
+    """by the member that has it"""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """address -> member"""
+    sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """budget -> the member and the lane of its session"""
+    wraps: dict[str, Wrap] = field(default_factory=dict)
+    """rights on their way to a wallet, not yet minted there"""
+    cut: int = 0
+    """How often wallets' accounts were cut."""
+    cut_batch: int = 0
+    """The last batch that the last cut has."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from allmende.core import budgets, ledger, rights
 from allmende.core import commands as c
 from allmende.core import events as e
-from allmende.core.nouns import Provisional, paid
+from allmende.core import ledger, rights, wallets
+from allmende.core.nouns import Provisional, paid, payer
 from allmende.core.state import State
 from allmende.core.units import PPM, Units, clip, energy, price
 from allmende.core.waterfall import payments
@@ -108,8 +108,8 @@ def finalised(state: State, event: e.Finalised) -> None:
     for payment in rest.receipt.waterfall:
         ledger.set_aside(state, payment.account, receipt.asset, -payment.amount)
     more = receipt.price - rest.receipt.price
-    budgets.charge(state, receipt.budget, event.at, held=-rest.held, spent=more, of=receipt.at)
-    ledger.post(state, event.postings)
+    wallets.charge(state, rest.hold, event.at, held=-rest.held, spent=more, of=receipt.at)
+    ledger.post(state, event.postings, corrects=payer(receipt.account, receipt.right))
 
 
 DECIDE = {c.Recount: recount, c.Tick: overdue, c.Restart: restart}

@@ -1,0 +1,194 @@
+"""Settle with the chain: what a wallet put in and took out, what it stands at, and its rights.
+
+Rule: the desk follows the vault and never runs ahead of it: credit comes when the chain says
+that it is there, and goes when its owner asked for it there.
+Invariant: deposited + earned - requested - spent is the account's balance; rights in wallets
+are what the account "chain" holds.
+Worked number: 5 in, 2 asked back, 1 spent, 0.5 earned: a balance of 2.5 and a leaf of (2.5, 1).
+"""
+
+from __future__ import annotations
+
+from allmende.core import custody_commands as w
+from allmende.core import custody_events as f
+from allmende.core import events as e
+from allmende.core import ledger, wallets
+from allmende.core.custody import CHAIN, Wrap
+from allmende.core.facts import move
+from allmende.core.identity import allow, feature, find_member, new_id
+from allmende.core.nouns import SYSTEM, paid
+from allmende.core.orders import find_listing
+from allmende.core.refusals import Refused, Why
+from allmende.core.rights import require_live
+from allmende.core.state import State, Wallet
+from allmende.core.units import credits
+
+HEX = "0123456789abcdef"
+
+
+def house(by: str) -> None:
+    """Refuse all but the market's own house: it alone reads the chain."""
+    if by != SYSTEM:
+        raise Refused(Why.NOT_ALLOWED, "That comes from the chain, not from a key.")
+
+
+def link(state: State, command: w.LinkWallet) -> list[e.Event]:
+    member = find_member(state, command.member)
+    allow(state, command.by, member.id, command.at)
+    require_address(command.address)
+    feature(state, "withdraw")
+    if member.id in state.wallets or command.address in state.addresses:
+        raise Refused(Why.EXISTS, "A member has one wallet, and a wallet one member.")
+    assert state.market is not None
+    asset = next(a.id for a in state.assets.values() if a.issuer == state.market.operator)
+    if state.held.get(asset, {}).get(member.id, 0):
+        raise Refused(
+            Why.CAPACITY, f"{member.id!r} has open requests or orders; link it when they are done."
+        )
+    return [f.WalletLinked(at=command.at, member=member.id, address=command.address, asset=asset)]
+
+
+def require_address(text: str) -> None:
+    """Refuse what is not an address in lower case, or is nobody's."""
+    digits = text[2:]
+    plain = text.startswith("0x") and len(digits) == 40 and not set(digits) - set(HEX)
+    if not plain or not digits.strip("0"):
+        raise Refused(Why.BAD_VALUE, f"{text[:60]!r} is no address: 0x and 40 of 0-9 a-f.")
+
+
+def follow(state: State, command: w.FollowVault) -> list[e.Event]:
+    house(command.by)
+    wallet = state.wallets.get(command.member)
+    if wallet is None:
+        raise Refused(Why.NOT_FOUND, f"No wallet is linked to {command.member!r}.")
+    came, went = command.deposited - wallet.deposited, command.requested - wallet.requested
+    if came < 0:
+        raise Refused(
+            Why.BAD_VALUE,
+            f"The vault has {credits(-came)} less of {wallet.address} than it had: the chain took "
+            "back what was final. Nothing is credited until a person has looked.",
+            missing=-came,
+        )
+    missing = went - came - ledger.available(state, command.member, wallet.asset)
+    if missing > 0:
+        raise Refused(
+            Why.NO_CREDIT,
+            f"{wallet.address} asked for {credits(missing)} {wallet.asset} that it has spent.",
+            missing=missing,
+        )
+    if not came and not went:
+        return []
+    return [
+        f.VaultFollowed(
+            at=command.at,
+            member=command.member,
+            issuer=ledger.issuer_account(wallet.asset),
+            asset=wallet.asset,
+            deposited=came,
+            requested=went,
+        )
+    ]
+
+
+def cut(state: State, command: w.CutWallets) -> list[e.Event]:
+    house(command.by)
+    return [f.WalletsCut(at=command.at, batch=state.batch.number - 1)]
+
+
+def wrap(state: State, command: w.WrapRights) -> list[e.Event]:
+    new_id(command.id, command.id in state.wraps)
+    find_member(state, command.account)
+    allow(state, command.by, command.account, command.at)
+    feature(state, "withdraw")
+    require_address(command.to)
+    require_live(find_listing(state, command.instrument), command.at)
+    if command.grains <= 0:
+        raise Refused(Why.BAD_VALUE, "What is wrapped is 1 or more grains.")
+    ledger.require(state, command.account, command.instrument, command.grains)
+    said = Wrap(command.id, command.account, command.instrument, command.grains, command.to)
+    return [f.RightsWrapped(at=command.at, wrap=said)]
+
+
+def end_wrap(state: State, command: w.EndWrap) -> list[e.Event]:
+    house(command.by)
+    said = state.wraps.get(command.id)
+    if said is None:
+        raise Refused(Why.NOT_FOUND, f"No rights are on their way under {command.id!r}.")
+    gone = command.minted or said.instrument not in state.listings
+    back = () if gone else move(CHAIN, said.account, said.instrument, said.grains)
+    return [f.WrapEnded(at=command.at, id=command.id, back=back)]
+
+
+def unwrap(state: State, command: w.UnwrapRights) -> list[e.Event]:
+    house(command.by)
+    find_member(state, command.account)
+    find_listing(state, command.instrument)
+    if command.reference in state.references:
+        raise Refused(Why.EXISTS, f"Burning {command.reference!r} was credited before.")
+    ledger.require(state, CHAIN, command.instrument, command.grains)
+    return [
+        f.RightsUnwrapped(
+            at=command.at,
+            account=command.account,
+            instrument=command.instrument,
+            grains=command.grains,
+            reference=command.reference,
+        )
+    ]
+
+
+# Application --------------------------------------------------------------------------
+
+
+def linked(state: State, event: f.WalletLinked) -> None:
+    state.wallets[event.member] = Wallet(event.address, event.asset)
+    state.addresses[event.address] = event.member
+
+
+def followed(state: State, event: f.VaultFollowed) -> None:
+    """Not a debit that anyone signs for: its owner asked the vault himself."""
+    wallet = state.wallets[event.member]
+    ledger.post(state, event.postings, corrects=CHAIN)
+    wallet.deposited += event.deposited
+    wallet.requested += event.requested
+
+
+def was_cut(state: State, event: f.WalletsCut) -> None:
+    waiting = [paid(rest.receipt) for rest in state.provisional.values()]
+    for member, account in wallets.closed(state, waiting).items():
+        state.wallets[member].closed = account
+    state.cut += 1
+    state.cut_batch = event.batch
+
+
+def wrapped(state: State, event: f.RightsWrapped) -> None:
+    state.wraps[event.wrap.id] = event.wrap
+    ledger.post(state, event.postings)
+
+
+def wrap_ended(state: State, event: f.WrapEnded) -> None:
+    del state.wraps[event.id]
+    ledger.post(state, event.postings)
+
+
+def unwrapped(state: State, event: f.RightsUnwrapped) -> None:
+    state.references.add(event.reference)
+    ledger.post(state, event.postings)
+
+
+DECIDE = {
+    w.LinkWallet: link,
+    w.FollowVault: follow,
+    w.CutWallets: cut,
+    w.WrapRights: wrap,
+    w.EndWrap: end_wrap,
+    w.UnwrapRights: unwrap,
+}
+APPLY = {
+    f.WalletLinked: linked,
+    f.VaultFollowed: followed,
+    f.WalletsCut: was_cut,
+    f.RightsWrapped: wrapped,
+    f.WrapEnded: wrap_ended,
+    f.RightsUnwrapped: unwrapped,
+}
