@@ -65,6 +65,10 @@ class Account:
         done = self._key.sign_transaction(fields)
         return Signed(hexed(bytes(done.hash)), bytes(done.raw_transaction))
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        """65 bytes over an EIP-712 digest, see signing.Signing."""
+        return bytes(self._key.unsafe_sign_hash(digest).signature)
+
 
 def open_account(folder: Path, vault: Vault) -> Account:
     """The operator's account of a data directory. Raises SecretBroken."""
