@@ -15,7 +15,7 @@ RUN := .venv/.run-$(call sum,requirements/run.txt)
 DEV := .venv/.dev-$(call sum,requirements/run.txt requirements/dev.txt)
 
 .NOTPARALLEL:
-.PHONY: help demo serve test check fuzz matcher contracts crash sim overshoot bench views lock clean
+.PHONY: help demo serve test check fuzz matcher contracts anvil mutants crash sim overshoot bench views lock clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -43,10 +43,16 @@ matcher: $(DEV) ## the matcher against a slow and obvious one, 100,000 sequences
 	@echo "seed $(SEED)"
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --hypothesis-seed=$(SEED) tests/test_exchange_matcher.py
 
-contracts: $(DEV) ## the contracts' random runs with 6,000 examples each, and how many calls, SEED=1
+contracts: $(DEV) ## the contracts' random runs, a million calls and more, SEED=1
 	@echo "seed $(SEED)"
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --hypothesis-seed=$(SEED) -o faulthandler_timeout=0 \
-	  tests/contracts/test_ledgers.py tests/contracts/test_vault_machine.py
+	  --durations=0 tests/contracts/test_ledgers.py tests/contracts/test_vault_machine.py
+
+anvil: $(DEV) ## the contracts' tests on anvil (npm install @foundry-rs/anvil, and its bin on the PATH)
+	@$(BIN)/pytest -rs tests/contracts --node anvil
+
+mutants: $(DEV) ## break the contracts on purpose, one defect at a time: which test sees it?
+	@$(BIN)/python tests/contracts/mutants.py
 
 crash: $(RUN) ## kill -9 under load, ROUNDS=200 times, and audit each restart
 	@$(BIN)/allmende crash --rounds $(ROUNDS)
