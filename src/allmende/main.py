@@ -20,11 +20,9 @@ import msgspec
 import uvloop
 from msgspec import Meta, Struct, structs
 
-from allmende.adapters.beside import Beside, cpu_rate
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.energy import energy_rate
 from allmende.adapters.guard import Guard
-from allmende.adapters.local_model import LocalModelFailed
 from allmende.adapters.recounter import ProcessRecounter
 from allmende.adapters.secrets import new_key, open_signer, open_vault
 from allmende.adapters.server import listen, own, run
@@ -39,6 +37,8 @@ from allmende.doors.browser import Doorman
 from allmende.doors.counter import Counter, Tools
 from allmende.doors.gateway import Gateway, Limits
 from allmende.doors.hall import Hall
+from allmende.main_chain import ChainSide, Wiring
+from allmende.main_local import LocalModels
 
 PREFIX = "ALLMENDE_"
 JOURNAL, VIEWS = "journal.sqlite", "views.sqlite"
@@ -83,6 +83,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     secure: Annotated[
         bool, Meta(description="Browsers reach us by https (a proxy in front): Secure cookies.")
     ] = False
+    chain: Annotated[
+        str, Meta(description="The chain to settle on: embedded, a node's address, or none.")
+    ] = ""
+    chain_profile: Annotated[
+        str, Meta(description="Which kind of chain a node's address leads to: `chain profiles`.")
+    ] = ""
     url: Annotated[str, Meta(description="Where the command line finds a running market.")] = (
         "http://127.0.0.1:8700"
     )
@@ -156,9 +162,15 @@ class Market:
         login = hashlib.sha256(self._signer.sign(b"allmende login secret")).digest()
         doorman = Doorman(counter, login, settings.secure)
         views, clock = self._views, self._clock
-        self._hall = Hall(self.desk, clock, counter, views, self._archive, doorman)
+        at = settings.chain, settings.chain_profile
+        self.chain_side = ChainSide(Wiring(*at, folder, self._vault, clock, self._upstream))
+        self.chain = self.chain_side.opened
+        """None without a chain."""
+        more = self.chain_side.routes()
+        self._hall = Hall(self.desk, clock, counter, views, self._archive, doorman, more)
         self.app = app.front(self._gateway, self._hall.app)
-        self._beside: Beside | None = None
+        zone = Zone(settings.country, operator=settings.name)
+        self._local = LocalModels(self.desk, clock, zone, self._seal)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> tuple[str, str]:
@@ -170,8 +182,10 @@ class Market:
         await self._hall.open()
         keys = await self._found()
         await founding.withdraw_local(self.desk, self._clock)
+        await self.chain_side.open()
         await self._follower.start()
         self._background(self._tick())
+        self._background(self.chain_side.run())
         return keys
 
     @property
@@ -215,27 +229,7 @@ class Market:
     def serve_local(self, ready: Callable[[str], None]) -> None:
         """Start the models that are installed, in the background; `ready` hears how it went."""
         if self.settings.local_model:
-            self._background(self._serve_local(ready))
-
-    async def _serve_local(self, ready: Callable[[str], None]) -> None:
-        try:
-            beside = self._beside = Beside()
-            await founding.register_local(self.desk, self._clock, await beside.digest())
-            await asyncio.gather(
-                self._offer(beside, founding.CHAT_MODEL, embedding=False),
-                self._offer(beside, founding.EMBED_MODEL, embedding=True),
-            )
-            ready("")
-        except LocalModelFailed as failed:
-            ready(str(failed))
-
-    async def _offer(self, beside: Beside, name: str, *, embedding: bool) -> None:
-        model = await beside.start(name, embedding=embedding)
-        local = founding.LocalOffer(
-            name, model.url, self._seal(model.secret), model.vocabulary, model.context, embedding
-        )
-        zone = Zone(self.settings.country, operator=self.settings.name)
-        await founding.post_local(self.desk, self._clock, local, zone, cpu_rate(zone.country))
+            self._background(self._local.serve(ready))
 
     async def close(self) -> None:
         """End what runs, settle what was delivered, make all of it durable."""
@@ -244,8 +238,8 @@ class Market:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._beside is not None:
-            await self._beside.stop()
+        await self._local.close()
+        await self.chain_side.close()
         await self._upstream.close()
         await self._recounter.close()
         await self._follower.stop()
@@ -268,7 +262,9 @@ class Market:
 def serve(
     settings: Settings, opened: Callable[[Opened], None], ready: Callable[[str], None]
 ) -> int:
-    """Run a market until SIGTERM or SIGINT: the exit code. Raises Busy, SecretBroken, Broken.
+    """Run a market until SIGTERM or SIGINT: the exit code.
+
+    Raises Busy, SecretBroken, Broken; for the chain's settings Refused, ChainFailed.
 
     `opened` is called when it answers, `ready` when the local model does ("") or cannot.
     """

@@ -17,6 +17,7 @@ from allmende.cli.show import out_json
 from allmende.core.refusals import Refused
 from allmende.main import Opened, Settings, Unset, settings
 from allmende.main import serve as serve_market
+from allmende.ports import ChainFailed
 from allmende.wire.journal import Broken
 
 CHAT_MODEL = "smollm2-135m-instruct"
@@ -54,6 +55,8 @@ def serve(**given: Any) -> None:
         raise Failed(str(error)) from None
     except Broken as error:
         raise Failed(f"The journal is damaged: {error}. See `allmende audit`.") from None
+    except ChainFailed as failed:
+        raise Failed(f"The chain does not start: {failed.cause}. {failed.detail}") from None
 
 
 def _say_opened(opened: Opened) -> None:

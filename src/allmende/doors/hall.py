@@ -8,6 +8,10 @@ Worked number: the account's 16 lookups and the exchange's 11 are one descriptio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from starlette.routing import BaseRoute
+
 from allmende.desk import Desk
 from allmende.doors import app
 from allmende.doors.account import Account
@@ -24,7 +28,8 @@ from allmende.ports import Clock, Journal, Views
 
 
 class Hall:
-    """One per market. `archive` is the journal, opened for reading only."""
+    """One per market. `archive` is the journal, opened for reading only; `more_routes` are doors
+    that not every market has."""
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class Hall:
         views: Views,
         archive: Journal,
         doorman: Doorman,
+        more_routes: Sequence[BaseRoute] = (),
     ) -> None:
         history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -43,7 +49,7 @@ class Hall:
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
         pages = Pages(counter, history, gather, trading, self._live, doorman)
-        routes = [*account.routes(), *self.exchange.sockets(), *pages.routes()]
+        routes = [*account.routes(), *self.exchange.sockets(), *more_routes, *pages.routes()]
         self.app = app.rest(routes, pages.told)
 
     async def open(self) -> None:

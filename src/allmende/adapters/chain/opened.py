@@ -17,7 +17,7 @@ from allmende.adapters.chain.beside import ChainBeside
 from allmende.adapters.chain.outbox import FILE, Outbox
 from allmende.adapters.chain.profiles import EMBEDDED, PROFILES, Profile
 from allmende.adapters.chain.reader import Reader
-from allmende.adapters.chain.rpc import HttpNode
+from allmende.adapters.chain.rpc import HttpNode, chain_at
 from allmende.adapters.chain.submitter import Submitter
 from allmende.adapters.secrets import Vault
 from allmende.core.refusals import Refused, Why
@@ -50,16 +50,20 @@ class OpenedChain:
         self.embedded = where == EMBEDDED.name
         self.profile = profile_for(where, profile)
         self.account = open_account(folder, vault)
-        self._beside = ChainBeside(folder, {self.account.address: OPERATOR_WEI})
-        node = HttpNode(upstream, where, private=True)
-        self.ask = self._beside.ask if self.embedded else node.ask
-        self.chain = Reader(self.ask, self._beside.stop)
+        self._beside: ChainBeside | None = None
+        if self.embedded:
+            self._beside = ChainBeside(folder, {self.account.address: OPERATOR_WEI})
+            self.ask = self._beside.ask
+            self.chain = Reader(self.ask, self._beside.stop)
+        else:
+            self.ask = HttpNode(upstream, where, private=True).ask
+            self.chain = chain_at(upstream, where, private=True)
         self._outbox = Outbox(folder / FILE)
         self.sender = Submitter(self.chain, self._outbox, self.account, self.profile, clock)
 
     async def open(self) -> None:
         """Returns when an embedded chain answers; another node may be away. ChainFailed."""
-        if self.embedded:
+        if self._beside is not None:
             await self._beside.start()
 
     async def close(self) -> None:
@@ -80,8 +84,8 @@ def profile_for(where: str, name: str) -> Profile:
         kinds = [other for other in PROFILES if embedded == (other == EMBEDDED.name)]
         raise Refused(
             Why.BAD_VALUE,
-            f"With --chain {EMBEDDED.name if embedded else 'and an address'} the setting "
-            f"chain_profile says which kind of chain it is: {', '.join(kinds)}.",
+            f"With {'the embedded chain' if embedded else 'the address of a node'} the setting "
+            f"chain_profile is one of these: {', '.join(kinds)}.",
             field="chain_profile",
         )
     return PROFILES[name]

@@ -1,0 +1,114 @@
+"""Main's chain: what a market with the setting `chain` has beside one without.
+
+Rule: nothing of the chain is imported before it is wanted, so that a market without one needs
+neither the extra `chain` nor the half second that importing it takes.
+Invariant: importing it leaves Python's recursion limit, which bounds how deep a request's JSON
+may be, as it was: py_ecc and py-evm raise it for the whole process.
+Worked number: a node that is away for an hour is said once in the log, and once more when it
+is away again after an answer.
+
+Whatever else stands on the chain (settler, wallet door) is made in `ChainSide.__init__` where
+`opened` is, opened and closed here, and its routes are added to `routes`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+from starlette.routing import BaseRoute
+
+from allmende.adapters.secrets import Vault
+from allmende.core.refusals import Refused, Why
+from allmende.doors.chain_rpc import ChainRpc
+from allmende.ports import ChainFailed, Clock, Sender, Upstream
+
+STEP_S = 1.0
+LOOKS_S = 15
+"""Steps between two looks at the chain while nothing is under way; nodes elsewhere cost money."""
+
+log = logging.getLogger(__name__)
+
+
+class Wiring(Struct, frozen=True):
+    """What the market hands over. `where` is the setting `chain`, `profile` chain_profile."""
+
+    where: str
+    profile: str
+    folder: Path
+    vault: Vault
+    clock: Clock
+    upstream: Upstream
+
+
+class ChainSide:
+    """One per market; without the setting it is there and does nothing."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        """Refused where the extra is missing or the settings do not fit; SecretBroken."""
+        self.opened = None
+        if not wiring.where:
+            return
+        with tools():
+            from allmende.adapters.chain.opened import OpenedChain
+        self.opened = OpenedChain(
+            *(wiring.folder, wiring.vault, wiring.clock, wiring.upstream),
+            *(wiring.where, wiring.profile),
+        )
+
+    async def open(self) -> None:
+        """ChainFailed if the embedded chain does not start; another node may be away."""
+        if self.opened is not None:
+            await self.opened.open()
+
+    def routes(self) -> list[BaseRoute]:
+        """What the hall gets besides its own doors."""
+        if self.opened is None or not self.opened.embedded:
+            return []
+        return [*ChainRpc(self.opened.ask).routes()]
+
+    async def close(self) -> None:
+        """When the doors are closed and `run` has ended."""
+        if self.opened is not None:
+            await self.opened.close()
+
+    async def run(self) -> None:
+        """Send what is to be sent, until cancelled; what stands in the way is said once."""
+        said, turn = "", 0
+        while self.opened is not None:
+            if turn % LOOKS_S == 0 or self.opened.under_way():
+                said = await _step(self.opened.sender, said)
+            turn += 1
+            await asyncio.sleep(STEP_S)
+
+
+async def _step(sender: Sender, said: str) -> str:
+    """The cause of a failure, which is logged unless it was `said` before."""
+    try:
+        await sender.step()
+    except ChainFailed as failed:
+        if failed.cause != said:
+            log.warning("The chain: %s. %s", failed.cause, failed.detail)
+        return failed.cause
+    return ""
+
+
+@contextlib.contextmanager
+def tools() -> Iterator[None]:
+    """Around an import of the chain's tools. Refused, with what to install."""
+    limit = sys.getrecursionlimit()
+    try:
+        yield
+    except ImportError as missing:
+        raise Refused(
+            Why.BAD_VALUE,
+            f"The setting chain needs the extra `chain` ({missing}): pip install 'allmende[chain]'",
+            field="chain",
+        ) from None
+    finally:
+        sys.setrecursionlimit(limit)
