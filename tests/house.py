@@ -179,9 +179,9 @@ def small(source: Source) -> Iterator[str]:
 
 
 def tests_assert(source: Source) -> Iterator[str]:
-    """A test asserts, expects a refusal, or calls a function of its file that does."""
+    """A test asserts, expects a refusal or a revert, or calls one of its file that does."""
     bodies = {n.name: n for n in ast.walk(source.tree) if isinstance(n, _FUNCTION)}
-    sure = {"raises", "check"}
+    sure = {"raises", "check", "refused"}
     while new := {f for f, body in bodies.items() if f not in sure and _asserts(body, sure)}:
         sure |= new
     for name in bodies:
@@ -230,7 +230,7 @@ def _everywhere(module: str) -> bool:
 
 
 def _test(module: str) -> bool:
-    return module.startswith("test_")
+    return module.split(".")[-1].startswith("test_")
 
 
 RULES = (

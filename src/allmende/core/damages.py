@@ -39,13 +39,16 @@ def replacement(state: State, instrument: Instrument) -> Amount:
     Nobody: as dear as the margin reaches. The blend decides between offers; rounded up.
     """
     most = instrument.price * (PPM + instrument.stress_ppm) // PPM
+    try:
+        grains = price(instrument.weights, BLEND)
+    except Unpriced:
+        return most  # it is for another kind of use than the blend
     found = most
     for id_ in state.models.get(instrument.model, ()):
         offer = state.offers[id_]
         other = offer.provider != instrument.issuer and offer.asset == instrument.asset
         if other and offer.zone.country == instrument.zone.country:
             try:
-                grains = price(instrument.weights, BLEND)
                 found = min(found, -(-price(offer.tariff, BLEND) // grains))
             except Unpriced:
                 continue  # it does not sell what this right is for
