@@ -22,7 +22,7 @@ from allmende.ports import Chain, ChainFailed, Stage
 
 try:
     from allmende.adapters.chain.outbox import FILE, Outbox
-    from allmende.adapters.chain.profiles import PROFILES, Profile
+    from allmende.adapters.chain.profiles import EMBEDDED, PROFILES, Profile
     from allmende.adapters.chain.rpc import chain_at
 except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
@@ -50,22 +50,25 @@ def profiles(as_json: bool) -> None:
 
 @chain.command()
 @data_option
-@click.option("--node", required=True, help="Address of the node's JSON-RPC.")
+@click.option("--node", help="Address of a node's JSON-RPC; else the market's own chain is asked.")
+@click.option("--url", help="The market's address [ALLMENDE_URL, http://127.0.0.1:8700].")
 @click.option("--json", "as_json", is_flag=True)
-def status(data: str | None, node: str, as_json: bool) -> None:
+def status(data: str | None, node: str | None, url: str | None, as_json: bool) -> None:
     """What the node says, and how far the outbox of a data directory has come there.
 
     Exit code 1 if the outbox belongs to another chain or deployment, 3 if no node answers.
     """
     try:
-        file = Path(settings({"data": data}).data) / FILE
+        found = settings({"data": data, "url": url})
     except Unset as error:
         raise click.UsageError(str(error)) from None
+    file = Path(found.data) / FILE
     try:
-        told = asyncio.run(_status(node, file if file.is_file() else None))
+        where = node or f"{found.url.rstrip('/')}/chain"
+        own = None if node else EMBEDDED
+        told = asyncio.run(_status(where, own, file if file.is_file() else None))
     except ChainFailed as failed:
-        kind = Unreachable if failed.cause in AWAY else Failed
-        raise kind(f"The node at fault: {failed.cause}. {failed.detail}") from None
+        raise _failed(failed, found.url if node is None else "") from None
     except sqlite3.Error as error:
         raise Failed(f"{file} cannot be read: {error}.") from None
     if as_json:
@@ -76,11 +79,21 @@ def status(data: str | None, node: str, as_json: bool) -> None:
         raise Failed(str(told["trouble"]))
 
 
-async def _status(url: str, file: Path | None) -> dict[str, Any]:
+def _failed(failed: ChainFailed, market: str) -> Failed:
+    """What to say; `market` is the address of the one that was asked for its own chain."""
+    kind = Unreachable if failed.cause in AWAY else Failed
+    if market and failed.cause in AWAY:
+        return kind(f"No market answers at {market}: {failed.detail}. Pass --url, or --node.")
+    if market and failed.cause == "garbled":
+        return kind(f"The market at {market} has no chain of its own. Pass a node's with --node.")
+    return kind(f"The node at fault: {failed.cause}. {failed.detail}")
+
+
+async def _status(url: str, own: Profile | None, file: Path | None) -> dict[str, Any]:
     upstream = HttpUpstream(Guard())
     node = chain_at(upstream, url, private=True)
     try:
-        told = await _node(node)
+        told = await _node(node, own)
         if file is not None:
             with closing(Outbox(file, readonly=True)) as outbox:
                 told |= await _sending(node, outbox, told["chain"])
@@ -90,11 +103,11 @@ async def _status(url: str, file: Path | None) -> dict[str, Any]:
         await upstream.close()
 
 
-async def _node(node: Chain) -> dict[str, Any]:
+async def _node(node: Chain, own: Profile | None) -> dict[str, Any]:
     chain_id, head, price = await node.chain_id(), await node.block(), await node.price()
     if head is None:
         raise ChainFailed("lagging", "it has no blocks")
-    known = next((p for p in PROFILES.values() if p.chain_id == chain_id), None)
+    known = own or next((p for p in PROFILES.values() if p.chain_id == chain_id), None)
     age_s = max(0, int(time.time()) - head.time_s)
     return {
         "chain": chain_id,
