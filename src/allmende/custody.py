@@ -96,10 +96,7 @@ class VaultSeen(Struct, frozen=True):
 
 
 class Challenge(Struct, frozen=True):
-    """Of batch `batch`: `account` has a leaf with at least `least`, and signed for what it spent.
-
-    A `receipt` other than NOTHING must be shown too.
-    """
+    """`account` has a leaf of at least `least`; a `receipt` other than NOTHING is shown too."""
 
     id: int
     batch: int

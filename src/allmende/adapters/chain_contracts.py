@@ -7,7 +7,8 @@ code begins with the compiled code: what follows are the immutables that its con
 Worked number: the Vault compiles in about 4 s, once, and with its immutables nearly fills
 the 24.6 kB that EIP-170 allows.
 
-Needs the extra `chain`. The sources are found in a checkout, beside `src`.
+Needs the extra `chain`. The sources are beside `src` in a checkout; links below
+`src/allmende/contracts` put them into a wheel.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-SOURCES = Path(__file__).parents[3] / "contracts"
+_CHECKOUT = Path(__file__).parents[3] / "contracts"
+_INSTALLED = Path(__file__).parents[1] / "contracts"
+SOURCES = _CHECKOUT if (_CHECKOUT / "Vault.vy").is_file() else _INSTALLED
 NAMES = ("Bond", "Credit", "Rights", "Vault")
 EVM_VERSION = "cancun"
 """Ethereum, BNB Smart Chain, the large L2s, anvil and py-evm all run it."""
+FORM = 2
+"""Of the cache's files; counted up when Contract changes."""
 CODE_LIMIT = 24_576
 """Bytes of deployed code that a chain accepts, EIP-170."""
 
@@ -42,14 +47,13 @@ class Contract(Struct, frozen=True):
     """Of `runtime`: what an audit names."""
     source_hash: str
     """Of all sources and versions that it was compiled from."""
+    immutables: int
+    """Bytes that its constructor adds to the runtime."""
 
-    def made(self, deployed: bytes, immutables: int | None = None) -> bool:
-        """Whether deployed code is this contract, with whatever immutables.
-
-        `immutables` is how many bytes of those there may be, where that is known.
-        """
-        rest = len(deployed) - len(self.runtime)
-        return deployed.startswith(self.runtime) and immutables in (None, rest)
+    def made(self, deployed: bytes) -> bool:
+        """Whether deployed code is this contract, with whatever immutables."""
+        exact = len(deployed) == len(self.runtime) + self.immutables
+        return exact and deployed.startswith(self.runtime)
 
 
 def source_hash(sources: Path = SOURCES) -> str:
@@ -71,7 +75,7 @@ def load(name: str, cache: Path, sources: Path = SOURCES) -> Contract:
     ImportError without the extra `chain`; ValueError if the source does not compile.
     """
     key = source_hash(sources)
-    kept = cache / f"{name}-{key[:24]}.json"
+    kept = cache / f"{name}-{key[:24]}-{FORM}.json"
     if kept.is_file():
         return msgspec.json.decode(kept.read_bytes(), type=Contract)
     made = _compile(sources / f"{name}.vy", key)
@@ -87,7 +91,7 @@ def _compile(source: Path, key: str) -> Contract:
     from vyper.compiler.settings import Settings
     from vyper.exceptions import VyperException
 
-    forms = ["abi", "bytecode", "bytecode_runtime"]
+    forms = ["abi", "bytecode", "bytecode_runtime", "layout"]
     settings = Settings(evm_version=EVM_VERSION)
     try:
         done = compile_files([str(source)], forms, paths=[str(source.parent)], settings=settings)
@@ -102,4 +106,12 @@ def _compile(source: Path, key: str) -> Contract:
         runtime=runtime,
         code_hash=hashlib.sha256(runtime).hexdigest(),
         source_hash=key,
+        immutables=_sized(found["layout"].get("code_layout", {})),
     )
+
+
+def _sized(layout: dict[str, Any]) -> int:
+    """Bytes of all immutables, those of imported modules included."""
+    if isinstance(layout.get("length"), int):
+        return int(layout["length"])
+    return sum(map(_sized, layout.values()))

@@ -1,0 +1,1 @@
+../../../contracts/merkle_sum.vy
