@@ -1,7 +1,8 @@
 """Credit, Rights and Bond under long random runs of calls, against a few lines of Python.
 
 A run is a list of calls by anybody to anybody; the contract and the model accept the same ones,
-and after each run every balance is the same. One example is up to eighty calls.
+and after each run every balance is the same. One example is up to eighty calls. Everybody begins
+with something, and who has a role calls more often, so that many calls are accepted.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ ADMIN = PEOPLE[0]
 WHO = st.integers(0, len(PEOPLE) - 1)
 AMOUNT = st.integers(0, 300)
 ISSUE = 1_000
-RUNS = settings(max_examples=2 * settings.default.max_examples)
+RUNS = settings(max_examples=max(180, 2 * settings.default.max_examples))
+START = 250
+MOSTLY_ADMIN = st.sampled_from((0, 0, 0, 1, 2, 3))
 
 
 @cache
@@ -66,7 +69,7 @@ class Ledger:
 
 TOKEN_CALLS = st.lists(
     st.one_of(
-        st.tuples(st.just("mint"), WHO, WHO, AMOUNT, st.integers(0, 20)),
+        st.tuples(st.just("mint"), MOSTLY_ADMIN, WHO, AMOUNT, st.integers(0, 20)),
         st.tuples(st.just("transfer"), WHO, WHO, AMOUNT),
         st.tuples(st.just("approve"), WHO, WHO, AMOUNT),
         st.tuples(st.just("move"), WHO, WHO, WHO, AMOUNT),
@@ -119,7 +122,8 @@ def in_the_model(ledger: Ledger, call: tuple[Any, ...], is_rights: bool) -> bool
 def run(token: Any, calls: list[tuple[Any, ...]], *, is_rights: bool) -> None:
     with boa.env.anchor():
         ledger = Ledger()
-        for call in calls:
+        begin = [("mint", 0, who, START, 100 + who) for who in range(len(PEOPLE) - 1)]
+        for call in (*begin, *calls):
             accepted = on_the_chain(token, call, is_rights)
             assert accepted == in_the_model(ledger, call, is_rights), call
         held = [token.balanceOf(person.address) for person in PEOPLE]
@@ -157,9 +161,9 @@ BOND_CALLS = st.lists(
         st.tuples(st.just("bond"), WHO, WHO, AMOUNT),
         st.tuples(st.just("leave"), WHO, AMOUNT),
         st.tuples(st.just("release"), WHO),
-        st.tuples(st.just("slash"), WHO, WHO, AMOUNT, WHO),
+        st.tuples(st.just("slash"), MOSTLY_ADMIN, WHO, AMOUNT, WHO),
         st.tuples(st.just("claim"), WHO, WHO, AMOUNT),
-        st.tuples(st.just("judge"), WHO, st.integers(1, 8), st.booleans()),
+        st.tuples(st.just("judge"), MOSTLY_ADMIN, st.integers(1, 8), st.booleans()),
         st.tuples(st.just("lapse"), WHO, st.integers(1, 8)),
         st.tuples(st.just("collect"), WHO),
         st.tuples(st.just("wait"), st.sampled_from([1, JUDGING, UNBONDING])),
@@ -175,9 +179,7 @@ def test_a_bond_holds_what_it_owes_and_slashes_no_more_than_there_is(
     calls: list[tuple[Any, ...]],
 ) -> None:
     desk = market()
-    bond, token = desk.bond, desk.token
     with boa.env.anchor():
-        paid = 0
         for what, *rest in calls:
             if what == "wait":
                 boa.env.time_travel(seconds=rest[0])
@@ -189,14 +191,39 @@ def test_a_bond_holds_what_it_owes_and_slashes_no_more_than_there_is(
                 args[2] = PEOPLE[args[2]].address
             if what == "claim":
                 args.append(bytes(32))
-            before = bond.collateral(args[0])[0] if what == "slash" else 0
-            accepted = attempt(getattr(bond, what), *args, sender=by)
-            if what in ("slash", "judge"):
-                assert not accepted or by == ADMIN.address
-            if what == "slash" and accepted:
-                paid = before - bond.collateral(args[0])[0]
-                assert paid == min(before, args[1])
-        everyone_is_covered(bond, token)
+            TRIES.get(what, attempt_it)(desk, what, args, by)
+        everyone_is_covered(desk.bond, desk.token)
+
+
+def attempt_it(desk: Market, what: str, args: list[Any], by: str) -> bool:
+    return attempt(getattr(desk.bond, what), *args, sender=by)
+
+
+def slash(desk: Market, what: str, args: list[Any], by: str) -> None:
+    """Pays the beneficiary what there is, and no more than was asked."""
+    account, amount, to = args
+    before, had = desk.bond.collateral(account)[0], desk.token.balanceOf(to)
+    accepted = attempt_it(desk, what, args, by)
+    assert accepted == (by == ADMIN.address)
+    paid = before - desk.bond.collateral(account)[0]
+    assert paid == (min(before, amount) if accepted else 0)
+    assert desk.token.balanceOf(to) == had + paid
+
+
+def judge(desk: Market, what: str, args: list[Any], by: str) -> None:
+    """Takes no more than was claimed from whom it was claimed, and gives the stake away."""
+    claimant, accused, amount, stake, *_ = desk.bond.claims(args[0])
+    before, owed = desk.bond.collateral(accused)[0], desk.bond.owed(claimant)
+    if not attempt_it(desk, what, args, by):
+        return
+    assert by == ADMIN.address
+    paid = before - desk.bond.collateral(accused)[0]
+    assert paid == (min(before, amount) if args[1] else 0)
+    won = paid + stake if args[1] else stake if claimant == accused else 0
+    assert desk.bond.owed(claimant) == owed + won
+
+
+TRIES = {"slash": slash, "judge": judge}
 
 
 def everyone_is_covered(bond: Any, token: Any) -> None:

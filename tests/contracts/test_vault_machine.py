@@ -82,7 +82,15 @@ class Custody(RuleBasedStateMachine):
 
     @rule(who=WHO, id_=st.integers(0, 40))
     def pay(self, who: Person, id_: int) -> None:
-        attempt(self.vault.pay, id_, sender=who.address)
+        """Whoever calls, it pays who asked, what leaves the withdrawal and nothing else."""
+        to, left, epoch, *_ = self.vault.withdrawals(id_)
+        before, backed = self.token.balanceOf(to), self.vault.backed()
+        done = attempt(self.vault.pay, id_, sender=who.address)
+        paid = left - self.vault.withdrawals(id_)[1]
+        assert self.token.balanceOf(to) == before + paid
+        assert self.vault.backed() == backed - paid
+        assert (paid > 0) == done
+        assert epoch <= self.vault.final()[4] or not done
 
     @precondition(lambda self: self.pending)
     @rule(who=WHO, by=WHO)
@@ -117,8 +125,7 @@ class Custody(RuleBasedStateMachine):
 
     def left(self, who: Person) -> int:
         """What is left once this epoch is closed: its deposits count, as its requests do."""
-        late = self.vault.deposits(who.address, self.vault.epoch())
-        return int(self.market.available(who) + late)
+        return self.market.owns(who)
 
     @precondition(lambda self: not self.pending)
     @rule()
@@ -222,11 +229,11 @@ class Custody(RuleBasedStateMachine):
     # What always holds --------------------------------------------------------------------
 
     @invariant()
-    def the_vault_holds_what_is_backed(self) -> None:
+    def the_vault_holds_what_is_claimed(self) -> None:
         if hasattr(self, "vault"):
             self.pending = bool(self.vault.pending()[0])
             self.voids = self.vault.voids()
-            assert self.token.balanceOf(self.vault.address) > self.vault.backed()
+            self.every_unit_has_an_owner()
 
     def every_unit_has_an_owner(self) -> None:
         held = self.token.balanceOf(self.vault.address)
@@ -275,7 +282,7 @@ class Custody(RuleBasedStateMachine):
             assert not attempt(self.vault.exit, *shown, sender=person.address)
             assert self.token.balanceOf(person.address) == before + due
         for id_ in range(1, self.vault.withdrawal_count() + 1):
-            attempt(self.vault.pay, id_, sender=PEOPLE[0].address)
+            self.pay(PEOPLE[0], id_)
         assert self.vault.backed() == 0
         self.every_unit_has_an_owner()
 

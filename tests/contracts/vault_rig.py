@@ -184,19 +184,22 @@ class Market:
         self.receipts.append(receipt)
         return receipt
 
+    def owns(self, person: Person) -> int:
+        """All that came in, less all that went out or was asked to."""
+        into, out = self.vault.deposited(person.address), self.vault.requested(person.address)
+        return int(into - out + self.earned.get(person, 0) - self.spent.get(person, 0))
+
     def available(self, person: Person) -> int:
         """What the desk lets be spent: closed epochs, less all that was asked to be taken out."""
-        late = self.vault.deposits(person.address, self.vault.epoch())
-        into = self.vault.deposited(person.address) - late
-        out = self.vault.requested(person.address)
-        return int(into - out + self.earned.get(person, 0) - self.spent.get(person, 0))
+        return self.owns(person) - int(self.vault.deposits(person.address, self.vault.epoch()))
 
     def leaves(self) -> list[ms.Leaf]:
         """The tree that an honest desk submits now: everything up to the last cut."""
-        found = []
+        found, open_ = [], self.vault.epoch()
         for person in self.people:
-            late = self.vault.requests(person.address, self.vault.epoch())
-            balance = self.available(person) + late
+            into = self.vault.deposits(person.address, open_)
+            out = self.vault.requests(person.address, open_)
+            balance = self.owns(person) - into + out
             found.append(ms.Leaf(person.bytes, balance, self.spent.get(person, 0)))
         return found
 
