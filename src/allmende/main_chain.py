@@ -82,12 +82,12 @@ class ChainSide:
         said, turn = "", 0
         while self.opened is not None:
             if turn % LOOKS_S == 0 or self.opened.under_way():
-                said = await _step(self.opened.sender, said)
+                said = await step(self.opened.sender, said)
             turn += 1
             await asyncio.sleep(STEP_S)
 
 
-async def _step(sender: Sender, said: str) -> str:
+async def step(sender: Sender, said: str) -> str:
     """The cause of a failure, which is logged unless it was `said` before."""
     try:
         await sender.step()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+import sqlite3
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -132,11 +133,16 @@ def main() -> None:
         os.write(out, msgspec.json.encode(what) + b"\n")
 
     os.nice(NICENESS)
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return  # the parent is gone already
+    order = msgspec.json.decode(line, type=Order)
     try:
         asyncio.run(serve(order, told))
     except ChainFailed as failed:
         told(Told(cause=failed.cause, detail=failed.detail))
+    except sqlite3.Error as error:
+        told(Told(cause="failed", detail=f"{order.path} cannot be read: {error}"))
 
 
 if __name__ == "__main__":
