@@ -10,6 +10,7 @@ Worked number: 10**16 wei, a member's first gas, pay 5 million gas while the bas
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from allmende.adapters.chain.account import Account, open_account
@@ -19,6 +20,7 @@ from allmende.adapters.chain.profiles import EMBEDDED, PROFILES, Profile
 from allmende.adapters.chain.reader import Reader
 from allmende.adapters.chain.rpc import HttpNode, chain_at
 from allmende.adapters.chain.submitter import Submitter
+from allmende.adapters.chain.turns import Turns
 from allmende.adapters.secrets import Vault
 from allmende.core.refusals import Refused, Why
 from allmende.ports import Ask, Chain, Clock, Send, Sender, Stage, Upstream, Wanted
@@ -59,7 +61,8 @@ class OpenedChain:
             self.ask = HttpNode(upstream, where, private=True).ask
             self.chain = chain_at(upstream, where, private=True)
         self._outbox = Outbox(folder / FILE)
-        self.sender = Submitter(self.chain, self._outbox, self.account, self.profile, clock)
+        submitter = Submitter(self.chain, self._outbox, self.account, self.profile, clock)
+        self.sender = Turns(submitter)
 
     async def open(self) -> None:
         """Returns when an embedded chain answers; another node may be away. ChainFailed."""
@@ -70,6 +73,10 @@ class OpenedChain:
         """When nobody asks or sends any more."""
         await self.chain.close()
         self._outbox.close()
+
+    def named(self, prefix: str) -> Iterator[Send]:
+        """All that was to be sent under keys that begin so."""
+        return self._outbox.named(prefix)
 
     def under_way(self) -> bool:
         """Whether anything waits to be sent or to become final."""

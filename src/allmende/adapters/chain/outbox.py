@@ -127,6 +127,10 @@ class Outbox:
         """All in this stage: waiting and failed as they came, others by nonce."""
         return list(self._sends("stage = ?", stage.value))
 
+    def named(self, prefix: str) -> Iterator[Send]:
+        """All whose keys begin so, whatever became of them."""
+        return self._sends("key >= ? AND key < ?", prefix, prefix + "\U0010ffff")
+
     def newest_final(self) -> Send | None:
         """The final one in the newest block."""
         return next(self._sends("stage = 'final'", order="block DESC, nonce DESC LIMIT 1"), None)
