@@ -13,7 +13,9 @@ Needs the extra `chain`. The sources are beside `src` in a checkout; links below
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -75,7 +77,7 @@ def load(name: str, cache: Path, sources: Path = SOURCES) -> Contract:
     ImportError without the extra `chain`; ValueError if the source does not compile.
     """
     key = source_hash(sources)
-    kept = cache / f"{name}-{key[:24]}-{FORM}.json"
+    kept = _kept(cache, name, key)
     if kept.is_file():
         return msgspec.json.decode(kept.read_bytes(), type=Contract)
     made = _compile(sources / f"{name}.vy", key)
@@ -84,6 +86,23 @@ def load(name: str, cache: Path, sources: Path = SOURCES) -> Contract:
         file.write(msgspec.json.encode(made))
     Path(file.name).replace(kept)  # atomic: two processes may compile, neither reads a half
     return made
+
+
+async def load_all(cache: Path) -> dict[str, Contract]:
+    """The four contracts. Whatever is not in the cache is compiled in a process of its own,
+    whose 100 MB end with it; RuntimeError says why it could not."""
+    key = source_hash()
+    if not all(_kept(cache, name, key).is_file() for name in NAMES):
+        command = [sys.executable, "-m", __name__, str(cache)]
+        child = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        _, said = await child.communicate()
+        if child.returncode:
+            raise RuntimeError(f"The contracts do not compile: {said.decode()[-2_000:]}")
+    return {name: load(name, cache) for name in NAMES}
+
+
+def _kept(cache: Path, name: str, key: str) -> Path:
+    return cache / f"{name}-{key[:24]}-{FORM}.json"
 
 
 def _compile(source: Path, key: str) -> Contract:
@@ -115,3 +134,12 @@ def _sized(layout: dict[str, Any]) -> int:
     if isinstance(layout.get("length"), int):
         return int(layout["length"])
     return sum(map(_sized, layout.values()))
+
+
+def _main(cache: str) -> None:
+    for name in NAMES:
+        load(name, Path(cache))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])
