@@ -49,7 +49,7 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 EMBEDDED = Profile(
     name="embedded",
-    says="py-evm in this process: what is in a block is in our own file.",
+    says="py-evm beside the market: what is in a block is in our own file.",
     chain_id=None,
     finality=1,
     block_ms=0,
