@@ -494,11 +494,10 @@ def answer_earnings(
     @notice Shows the leaf, and the receipt in the tree of the pending or of a
             final batch.
     """
+    held: bytes32 = self.receipts_of[batch]
     if batch == self.slots[1 - self.turn].number:
-        assert receipts_root == self.slots[1 - self.turn].receipts_root, "vault: other receipts"
-        assert receipts == self.slots[1 - self.turn].receipts, "vault: other receipts"
-    else:
-        assert self.receipts_of[batch] == keccak256(abi_encode(receipts_root, receipts)), "vault: other receipts"
+        held = self._pending_receipts()
+    assert held == keccak256(abi_encode(receipts_root, receipts)), "vault: other receipts"
     assert merkle_sum._has_receipt(
         receipts_root, receipts, self.challenges[id].receipt, index, path
     ), "vault: receipt not in it"
@@ -726,6 +725,14 @@ def _cut():
 
 @internal
 @view
+def _pending_receipts() -> bytes32:
+    return keccak256(
+        abi_encode(self.slots[1 - self.turn].receipts_root, self.slots[1 - self.turn].receipts)
+    )
+
+
+@internal
+@view
 def _can_finalise() -> bool:
     return self.open_challenges == 0 and block.timestamp >= self.slots[1 - self.turn].at + terms.window
 
@@ -737,9 +744,7 @@ def _finalise():
     assert self._can_finalise(), "vault: not final yet"
     self.final_at = block.timestamp
     self.voids = 0
-    self.receipts_of[self.slots[1 - self.turn].number] = keccak256(
-        abi_encode(self.slots[1 - self.turn].receipts_root, self.slots[1 - self.turn].receipts)
-    )
+    self.receipts_of[self.slots[1 - self.turn].number] = self._pending_receipts()
     log Finalised(number=self.slots[1 - self.turn].number)
     self.slots[self.turn].number = 0
     self.turn = 1 - self.turn

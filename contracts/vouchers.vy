@@ -46,6 +46,7 @@ VOUCHER_TYPEHASH: constant(bytes32) = keccak256("Voucher(bytes32 channelId,uint1
 grace: public(immutable(uint256))  # seconds after a permit's expiry to show its vouchers
 lanes: public(HashMap[address, HashMap[uint256, uint256]])
 signed: public(HashMap[address, uint256])
+permitted: HashMap[bytes32, bool]  # digests of permits that a contract has confirmed, for good
 
 
 @deploy
@@ -58,7 +59,10 @@ def acknowledge(permit: Permit, permit_signature: Bytes[65], amount: uint128, si
     """
     @notice Shows a voucher. Anyone may; only a higher amount than before counts.
     @dev An account signs for itself with `permit.key == permit.account`, and
-         needs no permit then. Wallets that are contracts permit by EIP-1271.
+         needs no permit then. Wallets that are contracts permit by EIP-1271;
+         what they confirmed once holds for good, as an account's own signature
+         does, even if the account becomes a contract later (EIP-7702). Else
+         one could spend, take the permit back, and challenge.
     @param amount The lane's cumulative amount, base units.
     """
     assert permit.lane < LANES, "voucher: no such lane"
@@ -67,7 +71,7 @@ def acknowledge(permit: Permit, permit_signature: Bytes[65], amount: uint128, si
     assert total > before, "voucher: stale"
     if permit.key != permit.account:
         assert total <= permit.limit, "voucher: over the limit"
-        assert block.timestamp <= permit.expiry + grace, "voucher: expired"
+        assert block.timestamp - grace <= permit.expiry, "voucher: expired"
         digest: bytes32 = eip712._hash_typed_data_v4(
             keccak256(
                 abi_encode(
@@ -81,9 +85,11 @@ def acknowledge(permit: Permit, permit_signature: Bytes[65], amount: uint128, si
                 )
             )
         )
-        assert signature_checker._is_valid_signature_now(
-            permit.account, digest, permit_signature
-        ), "voucher: no permit"
+        if not self._signed_by(permit.account, digest, permit_signature) and not self.permitted[digest]:
+            assert signature_checker._is_valid_ERC1271_signature_now(
+                permit.account, digest, permit_signature
+            ), "voucher: no permit"
+            self.permitted[digest] = True
     voucher: bytes32 = keccak256(
         abi_encode(VOUCHER_TYPEHASH, self._channel(permit.account, permit.lane), amount)
     )
@@ -102,6 +108,18 @@ def channel(account: address, lane: uint256) -> bytes32:
     @notice The channel id that vouchers of a lane name.
     """
     return self._channel(account, lane)
+
+
+@internal
+@pure
+def _signed_by(account: address, digest: bytes32, signature: Bytes[65]) -> bool:
+    """
+    @dev Never reverts: what is no signature of a key may be one of a contract.
+    """
+    if len(signature) != 65 or account == empty(address):
+        return False
+    v: uint256 = convert(slice(signature, 64, 1), uint256)
+    return ecrecover(digest, v, extract32(signature, 0), extract32(signature, 32)) == account
 
 
 @internal

@@ -176,6 +176,9 @@ class AnvilEnv(Env):
         done.mined(receipt)
         return done, receipt
 
+    def set_code(self, address: Any, code: bytes) -> None:
+        self.node.ask("anvil_setCode", str(Address(address)), "0x" + code.hex())
+
     @contextmanager
     def _anchor(self) -> Iterator[None]:
         kept, now = self.node.ask("evm_snapshot"), self.node.now

@@ -199,13 +199,16 @@ def test_a_vouchers_amount_has_128_bits() -> None:
 
 # What is deployed -------------------------------------------------------------------------
 
+IMMUTABLES = {"Bond": 96, "Credit": 480, "Rights": 576, "Vault": 768}
+"""Bytes that the constructors add to the code; a chain counts them too."""
+
 
 @pytest.mark.parametrize("name", chain_contracts.NAMES)
 def test_a_contract_fits_a_chain_and_comes_from_the_cache(name: str, tmp_path: Path) -> None:
     made = contract(name)
-    assert len(made.runtime) < chain_contracts.CODE_LIMIT
-    kept = tmp_path / f"{name}-{made.source_hash[:24]}.json"
+    assert len(made.runtime) + IMMUTABLES[name] <= chain_contracts.CODE_LIMIT
     chain_contracts.load(name, tmp_path)
+    (kept,) = tmp_path.glob(f"{name}-{made.source_hash[:24]}*.json")
     before = kept.read_bytes()
     assert chain_contracts.load(name, tmp_path) == made
     assert kept.read_bytes() == before
