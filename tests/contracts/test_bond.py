@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import boa
 import pytest
 from eth_hash.auto import keccak
+from eth_utils import function_signature_to_4byte_selector as selector
 from vault_rig import JUDGING, UNBONDING, Market, Person, deploy, refused
 
 HOST, ANNA, MALLORY, JUDGE = (Person(name) for name in ("host", "anna", "mallory", "judge"))
@@ -124,3 +126,41 @@ def test_an_unbonding_shorter_than_audit_and_dispute_is_not_deployed() -> None:
         token = deploy("Credit", "Credit", "CRED")
         with pytest.raises(AssertionError, match="leaves before the dispute ends"):
             deploy("Bond", token.address, 10, 10, 10, 20)
+
+
+@pytest.mark.parametrize("again", ["release()", "collect()", "held()"])
+def test_who_is_paid_cannot_call_again_before_it_is_over(again: str) -> None:
+    """The token is the one who leaves, and calls back while it is paid."""
+    with boa.env.anchor():
+        token = deploy("ReentrantToken", sources=Path(__file__).parent / "tokens")
+        market = Market(token)
+        bond = market.bond
+        market.give(ANNA, 100, bond.address)
+        bond.bond(token.address, 50, sender=ANNA.address)
+        bond.bond(HOST.address, 50, sender=ANNA.address)
+        token.act(bond.address, bond.leave.prepare_calldata(50))
+        market.later(UNBONDING)
+        token.arm(bond.address, selector(again))
+        token.act(bond.address, selector("release()"))
+        assert (token.calls(), token.successes()) == (1, 0)
+        assert (token.balanceOf(token.address), bond.held()) == (50, 50)
+
+
+def test_a_claim_on_the_operators_bond_keeps_his_batches_back_until_it_ends() -> None:
+    """Known, and why a judge must be quick: see docs/audit.md on claims as a nuisance."""
+    with boa.env.anchor():
+        market = Market().open()
+        bond, operator = market.bond, market.operator
+        market.deposit(ANNA, 100)
+        market.vault.cut(sender=operator.address)
+        bond.grantRole(keccak(b"JUDGE"), JUDGE.address, sender=market.admin.address)
+        free = bond.secures(operator.address)
+        stake = -(-free // 20)
+        market.give(MALLORY, stake, bond.address)
+        bond.claim(operator.address, free, EVIDENCE, sender=MALLORY.address)
+        with refused("vault: bond too small"):
+            market.submit()
+        bond.judge(1, False, sender=JUDGE.address)
+        assert bond.owed(operator.address) == stake
+        market.submit()
+        assert market.vault.pending()[0] == 1

@@ -173,6 +173,22 @@ def test_a_permit_approves_once(token: Any) -> None:
         token.permit(ANNA.address, BEN.address, 9, MAX, *signed)
 
 
+def test_a_permit_for_another_deployment_or_chain_is_refused(token: Any) -> None:
+    said = {"owner": ANNA.address, "spender": BEN.address, "value": 9, "nonce": 0, "deadline": MAX}
+    others = sign(deploy("Credit", "Credit", "CRED"), ANNA, "Permit", PERMIT, said)
+    with refused("erc20: invalid signature"):
+        token.permit(ANNA.address, BEN.address, 9, MAX, *others)
+    signed = sign(token, ANNA, "Permit", PERMIT, said)
+    world = boa.env.evm.patch
+    before, world.chain_id = world.chain_id, 8453
+    try:
+        with refused("erc20: invalid signature"):
+            token.permit(ANNA.address, BEN.address, 9, MAX, *signed)
+    finally:
+        world.chain_id = before
+    assert token.allowance(ANNA.address, BEN.address) == 0
+
+
 def authorise(token: Any, kind: str, to: Person, amount: int, nonce: bytes, **window: int) -> Any:
     after, before = window.get("after", 0), window.get("before", MAX)
     said = {

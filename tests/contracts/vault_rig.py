@@ -234,7 +234,7 @@ class Market:
 
     # Signatures ---------------------------------------------------------------------------
 
-    def acknowledge(
+    def voucher(
         self,
         account: Person,
         amount: int,
@@ -244,16 +244,19 @@ class Market:
         limit: int = UNLIMITED,
         life: int = 10**6,
         domain: v.Domain | None = None,
-    ) -> None:
-        """Show the vault a voucher of an account's lane, by a session key or by itself."""
+    ) -> tuple[Any, bytes, int, bytes]:
+        """A voucher of an account's lane and its permit, by a session key or by itself."""
         key, domain = key or account, domain or self.domain
         expiry = boa.env.evm.patch.timestamp + life
         permit = v.Permit(account.bytes, key.bytes, lane, limit, bytes(32), expiry)
         allowed = account.sign(v.permit_digest(domain, permit, keccak))
         id_ = v.channel(account.bytes, lane, keccak)
         signed = key.sign(v.voucher_digest(domain, id_, amount, keccak))
-        said = (account.address, key.address, *permit[2:])
-        self.vault.acknowledge(said, allowed, amount, signed)
+        return (account.address, key.address, *permit[2:]), allowed, amount, signed
+
+    def acknowledge(self, account: Person, amount: int, **how: Any) -> None:
+        """Show the vault a voucher, see above."""
+        self.vault.acknowledge(*self.voucher(account, amount, **how))
 
     def promise(self, provider: Person, receipt: bytes, *, by: int = 0) -> tuple[Any, bytes]:
         """The market's word that a receipt and all earnings so far are in the batch."""
