@@ -56,6 +56,8 @@ class _Watched:
 
     def __getattr__(self, called: str) -> Any:
         real, tick = getattr(self._thing, called), self._death.tick
+        if not callable(real):
+            return real
 
         def call(*args: Any, **named: Any) -> Any:
             tick()

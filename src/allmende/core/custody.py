@@ -18,6 +18,9 @@ GENERAL = 0
 """The lane of all that is not a session's: orders, transfers, keys without a permit."""
 CHAIN = "chain"
 """The account of rights that are in wallets."""
+BRIDGED = "rights:"
+"""Before the name of each instrument whose rights were ever wrapped: its contract has that name
+for good, so no other instrument may."""
 AMOUNT_MAX: Amount = 2**128 - 1
 """Base units that a voucher can name."""
 
@@ -42,7 +45,8 @@ class Permit(Struct, frozen=True):
 class Closed(Struct, frozen=True):
     """A wallet's account as it goes into a batch: only what is final.
 
-    `balance + spent - deposited + requested` is what it has earned since it was linked.
+    `balance + spent - deposited + requested` is what it has earned, what it had when it was
+    linked included. Neither that nor `spent` ever falls from one cut to the next.
     """
 
     deposited: Amount = 0

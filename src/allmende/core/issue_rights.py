@@ -25,6 +25,7 @@ from allmende.core.contracts import (
     VOUCHERS,
     Instrument,
 )
+from allmende.core.custody import BRIDGED
 from allmende.core.identity import allow, allow_operator, find_member, new_id
 from allmende.core.nouns import TITLE_KINDS
 from allmende.core.orders import find_listing
@@ -41,7 +42,8 @@ TIERS = (0, 1, 2)
 
 def list_instrument(state: State, command: x.ListInstrument) -> list[e.Event]:
     new = command.instrument
-    new_id(new.id, new.id in state.listings or new.id in state.assets)
+    bridged = BRIDGED + new.id in state.references
+    new_id(new.id, new.id in state.listings or new.id in state.assets or bridged)
     find_member(state, new.issuer)
     allow(state, command.by, new.issuer, command.at)
     if new.asset not in state.assets:

@@ -1,7 +1,7 @@
 """Settle with the chain: what a wallet put in and took out, what it stands at, and its rights.
 
 Rule: the desk follows the vault and never runs ahead of it: credit comes when the chain says
-that it is there, and goes when its owner asked for it there.
+that it is there, and goes when its owner asked for it there, before any new debit.
 Invariant: deposited + earned - requested - spent is the account's balance; rights in wallets
 are what the account "chain" holds.
 Worked number: 5 in, 2 asked back, 1 spent, 0.5 earned: a balance of 2.5 and a leaf of (2.5, 1).
@@ -13,17 +13,21 @@ from allmende.core import custody_commands as w
 from allmende.core import custody_events as f
 from allmende.core import events as e
 from allmende.core import ledger, wallets
-from allmende.core.custody import CHAIN, Wrap
+from allmende.core.custody import BRIDGED, CHAIN, Wrap
 from allmende.core.facts import move
 from allmende.core.identity import allow, feature, find_member, new_id
-from allmende.core.nouns import SYSTEM, paid
+from allmende.core.matching import ended
+from allmende.core.nouns import SYSTEM
 from allmende.core.orders import find_listing
 from allmende.core.refusals import Refused, Why
 from allmende.core.rights import require_live
 from allmende.core.state import State, Wallet
-from allmende.core.units import credits
+from allmende.core.trade_terms import frozen
+from allmende.core.units import Amount, credits
 
 HEX = "0123456789abcdef"
+WRAP = "wrap:"
+"""Before the id of each wrap there ever was: it is minted under that id, once."""
 
 
 def house(by: str) -> None:
@@ -41,7 +45,8 @@ def link(state: State, command: w.LinkWallet) -> list[e.Event]:
         raise Refused(Why.EXISTS, "A member has one wallet, and a wallet one member.")
     assert state.market is not None
     asset = next(a.id for a in state.assets.values() if a.issuer == state.market.operator)
-    if state.held.get(asset, {}).get(member.id, 0):
+    waits = any(rest.hold.account == member.id for rest in state.provisional.values())
+    if waits or state.held.get(asset, {}).get(member.id, 0):
         raise Refused(
             Why.CAPACITY, f"{member.id!r} has open requests or orders; link it when they are done."
         )
@@ -57,37 +62,65 @@ def require_address(text: str) -> None:
 
 
 def follow(state: State, command: w.FollowVault) -> list[e.Event]:
+    """Credit what came, give up orders that hold what was asked for, and take what is there.
+
+    `requested` of the wallet says how far it came; what is in requests comes free when they end.
+    """
     house(command.by)
     wallet = state.wallets.get(command.member)
     if wallet is None:
         raise Refused(Why.NOT_FOUND, f"No wallet is linked to {command.member!r}.")
     came, went = command.deposited - wallet.deposited, command.requested - wallet.requested
-    if came < 0:
+    if came < 0 or command.requested < 0:
         raise Refused(
             Why.BAD_VALUE,
-            f"The vault has {credits(-came)} less of {wallet.address} than it had: the chain took "
-            "back what was final. Nothing is credited until a person has looked.",
-            missing=-came,
+            f"The vault has {credits(abs(came))} less of {wallet.address} than it had: the chain "
+            "took back what was final. Nothing is credited until a person has looked.",
+            missing=max(1, -came),
         )
-    missing = went - came - ledger.available(state, command.member, wallet.asset)
-    if missing > 0:
+    there = came + ledger.available(state, command.member, wallet.asset)
+    given = _given_up(state, command, wallet, went - there)
+    taken = min(went, there + sum(amount for _, amount in given))
+    if went > taken and not (came or taken or given):
         raise Refused(
             Why.NO_CREDIT,
-            f"{wallet.address} asked for {credits(missing)} {wallet.asset} that it has spent.",
-            missing=missing,
+            f"{wallet.address} asked for {credits(went)} {wallet.asset} that it has spent.",
+            missing=went,
         )
-    if not came and not went:
-        return []
-    return [
-        f.VaultFollowed(
-            at=command.at,
-            member=command.member,
-            issuer=ledger.issuer_account(wallet.asset),
-            asset=wallet.asset,
-            deposited=came,
-            requested=went,
-        )
-    ]
+    flows = [(came, 0)] * (came > 0) + [(0, taken)] * (taken != 0)
+    return [event for event, _ in given] + [_followed(command, wallet, *flow) for flow in flows]
+
+
+def _given_up(
+    state: State, command: w.FollowVault, wallet: Wallet, missing: Amount
+) -> list[tuple[e.Event, Amount]]:
+    """Orders that end, newest first, until so much is free; those in a frozen call stay."""
+    found: list[tuple[e.Event, Amount]] = []
+    for working in reversed(state.orders.values()):
+        order, listing = working.order, state.listings[working.order.instrument]
+        if missing <= 0:
+            break
+        if (order.account, order.side) != (command.member, "buy"):
+            continue
+        bound = not order.request and frozen(state, listing, command.at)
+        if listing.instrument.asset == wallet.asset and not bound:
+            freed = ledger.order_aside(state, order, working.left).amount
+            found.append((ended(order, "withdrawn", command.at), freed))
+            missing -= freed
+    return found
+
+
+def _followed(
+    command: w.FollowVault, wallet: Wallet, deposited: Amount, requested: Amount
+) -> f.VaultFollowed:
+    return f.VaultFollowed(
+        at=command.at,
+        member=command.member,
+        issuer=ledger.issuer_account(wallet.asset),
+        asset=wallet.asset,
+        deposited=deposited,
+        requested=requested,
+    )
 
 
 def cut(state: State, command: w.CutWallets) -> list[e.Event]:
@@ -96,7 +129,7 @@ def cut(state: State, command: w.CutWallets) -> list[e.Event]:
 
 
 def wrap(state: State, command: w.WrapRights) -> list[e.Event]:
-    new_id(command.id, command.id in state.wraps)
+    new_id(command.id, WRAP + command.id in state.references)
     find_member(state, command.account)
     allow(state, command.by, command.account, command.at)
     feature(state, "withdraw")
@@ -125,7 +158,10 @@ def unwrap(state: State, command: w.UnwrapRights) -> list[e.Event]:
     find_listing(state, command.instrument)
     if command.reference in state.references:
         raise Refused(Why.EXISTS, f"Burning {command.reference!r} was credited before.")
-    ledger.require(state, CHAIN, command.instrument, command.grains)
+    if command.grains <= 0:
+        raise Refused(Why.BAD_VALUE, "What is unwrapped is 1 or more grains.")
+    going = sum(s.grains for s in state.wraps.values() if s.instrument == command.instrument)
+    ledger.require(state, CHAIN, command.instrument, command.grains + going)
     return [
         f.RightsUnwrapped(
             at=command.at,
@@ -148,13 +184,13 @@ def linked(state: State, event: f.WalletLinked) -> None:
 def followed(state: State, event: f.VaultFollowed) -> None:
     """Not a debit that anyone signs for: its owner asked the vault himself."""
     wallet = state.wallets[event.member]
-    ledger.post(state, event.postings, corrects=CHAIN)
+    ledger.post(state, event.postings, spent=False)
     wallet.deposited += event.deposited
     wallet.requested += event.requested
 
 
 def was_cut(state: State, event: f.WalletsCut) -> None:
-    waiting = [paid(rest.receipt) for rest in state.provisional.values()]
+    waiting = [rest.receipt for rest in state.provisional.values()]
     for member, account in wallets.closed(state, waiting).items():
         state.wallets[member].closed = account
     state.cut += 1
@@ -163,6 +199,7 @@ def was_cut(state: State, event: f.WalletsCut) -> None:
 
 def wrapped(state: State, event: f.RightsWrapped) -> None:
     state.wraps[event.wrap.id] = event.wrap
+    state.references |= {WRAP + event.wrap.id, BRIDGED + event.wrap.instrument}
     ledger.post(state, event.postings)
 
 

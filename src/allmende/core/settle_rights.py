@@ -14,7 +14,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from allmende.core import commands as c
-from allmende.core import damages, ledger, rights
+from allmende.core import damages, ledger, rights, wallets
 from allmende.core import events as e
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
@@ -58,6 +58,8 @@ def claim(state: State, command: x.ClaimDefault) -> list[e.Event]:
     ledger.require(state, command.account, instrument.asset, stake)
     heard = listing.service.get(command.account, Service())
     due = min(command.at + state.parameters["dispute_seconds"] * SECOND, instrument.end)
+    if stake and wallets.until(state, command.account, instrument.asset, due, command.at) < due:
+        raise Refused(Why.NOT_SIGNED, "Its permit ends before the claim is decided; sign anew.")
     said = (command.id, instrument.id, command.account, command.grains, stake, due)
     return [f.Claimed(at=command.at, claim=Claim(*said, heard.served, heard.faulted))]
 
@@ -137,7 +139,10 @@ def _over(state: State, listing: Listing, at: Instant) -> bool:
     if listing.call_until or listing.redeeming:
         return False
     judgement = instrument.end + state.parameters["dispute_seconds"] * SECOND
-    if listing.plea is not None and not listing.plea.judged and at < judgement:
+    pleaded = listing.plea is not None and not listing.plea.judged
+    # what never came to be minted goes back first; but no chain keeps a bond for good
+    wrapped = any(wrap.instrument == instrument.id for wrap in state.wraps.values())
+    if at < judgement and (pleaded or wrapped):
         return False
     busy = (
         *(w.order.instrument for w in state.orders.values()),
