@@ -36,7 +36,7 @@ COMMANDS = {
     "replay": ("offline", "Fold the journal from its first event: the digest."),
     "export": ("offline", "The journal as JSON lines."),
     "views": ("offline", "Read models: rebuild."),
-    "chain": ("chain", "Chains: profiles, status of a node and of what is sent to it."),
+    "chain": ("chain", "Chains: profiles, status, deploy and verify the contracts."),
     "watch": ("watch", "Market quality, alerts, cases; the labelled-manipulator report."),
     "index": ("index", "Price indices: import, fall, matched model, quality, gold."),
     "allocate": ("allocate", "Who would have got a scarce day's tokens under which rule."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sqlite3
 import time
 from contextlib import closing
@@ -31,9 +32,27 @@ GWEI, ETHER = 10**9, 10**18
 AWAY = ("unreachable", "timeout", "busy")
 
 
-@click.group()
+MORE = {"deploy": "chain_deploy", "verify": "chain_deploy"}
+"""Commands in modules of their own, where `deploy` is `deploy_`: name -> module here."""
+
+
+class _Group(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *MORE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in MORE:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"allmende.cli.{MORE[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_")
+        return command
+
+
+@click.group(cls=_Group)
 def chain() -> None:
-    """The chain: profiles, status."""
+    """The chain: profiles, status, deployment."""
 
 
 @chain.command()

@@ -1,0 +1,216 @@
+"""Deploy, verify: the contracts of a data directory, put on a chain and held against it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import structs
+
+from allmende.adapters import chain_contracts
+from allmende.adapters.clock import SystemClock
+from allmende.adapters.guard import Guard
+from allmende.adapters.secrets import SecretBroken, open_vault
+from allmende.adapters.server import Busy, own
+from allmende.adapters.upstream import HttpUpstream
+from allmende.cli.client import Failed, Unreachable
+from allmende.cli.offline import data_option
+from allmende.cli.show import out_json, pairs
+from allmende.core.refusals import Refused
+from allmende.custody import Deployment, Finding
+from allmende.main import Unset, settings
+from allmende.ports import Chain, ChainFailed
+
+try:
+    from allmende.adapters.chain.deploy import Plan, deploy
+    from allmende.adapters.chain.ensure import CACHE, PLAY_UNITS, same_chain
+    from allmende.adapters.chain.opened import OpenedChain
+    from allmende.adapters.chain.profiles import EMBEDDED
+    from allmende.adapters.chain.record import FILE, keep, recall
+    from allmende.adapters.chain.rpc import chain_at
+    from allmende.adapters.chain.signing import open_keys
+    from allmende.adapters.chain.terms import NORMS, OF_PROFILE
+    from allmende.adapters.chain.verify import verify
+except ImportError as missing:
+    raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
+
+AWAY = ("unreachable", "timeout", "busy")
+PLAYGROUNDS = ("embedded", "anvil")
+"""Profiles whose credit is play money."""
+
+
+class _Address(click.ParamType[str]):
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
+            self.fail(f"{value} is not 0x and 40 hex digits.", param, ctx)
+        return str(value).lower()
+
+
+ADDRESS = _Address()
+
+
+@click.command(name="deploy")
+@data_option
+@click.option("--node", help="Address of a node's JSON-RPC; else the data directory's own chain.")
+@click.option("--profile", default="", help="Which kind of chain the node leads to.")
+@click.option("--token", type=ADDRESS, help="An ERC-20 to pay with; else a new Credit.")
+@click.option("--terms", type=click.Choice(list(NORMS)), help="Windows and amounts, for good.")
+@click.option("--guardian", type=ADDRESS, help="Who may pause.")
+@click.option("--commons", type=ADDRESS, help="Who gets half of a penalty.")
+@click.option("--admin", type=ADDRESS, help="Who grants roles from then on.")
+@click.option("--attempt", default=1, help="Begin anew, where a step was refused for good.")
+def deploy_(data: str | None, node: str | None, profile: str, **chosen: Any) -> None:
+    """Put the contracts on a chain. Stopped at any moment, it goes on when called again.
+
+    The data directory's account sends, pays the gas, and becomes the operator. Terms never
+    change: read docs/chain.md, "Deployment and verification", first.
+    """
+    folder = _folder(data)
+    where = node or EMBEDDED.name
+    if node and profile not in PLAYGROUNDS and not (chosen["guardian"] and chosen["commons"]):
+        raise click.UsageError(
+            "On a real chain say who may pause (--guardian) and who gets half of a penalty "
+            "(--commons): neither should be the operator."
+        )
+    with _said():
+        made = asyncio.run(_deploy(folder, where, profile, chosen))
+    click.echo(f"Done: {folder / FILE}. Now run `allmende chain verify`.")
+    pairs({name: getattr(made, name) for name in ("chain_id", "credit", "bond", "vault")})
+
+
+async def _deploy(folder: Path, where: str, profile: str, chosen: dict[str, Any]) -> Deployment:
+    async with _opened(folder, where, profile) as opened:
+        known = recall(folder)
+        if known is not None:
+            await same_chain(opened.chain, known)
+            click.echo(f"Deployed already, on chain {known.chain_id}.")
+            return known
+        account, name = opened.account.address, opened.profile.name
+        keys = open_keys(folder, open_vault(folder), opened.account)
+        plan = Plan(
+            profile=opened.profile,
+            norm=NORMS[chosen["terms"]] if chosen["terms"] else OF_PROFILE[name],
+            operator=account,
+            market_key=keys.market,
+            guardian=chosen["guardian"] or account,
+            commons=chosen["commons"] or account,
+            token=chosen["token"] or "",
+            play_units=PLAY_UNITS if name in PLAYGROUNDS else 0,
+            admin=chosen["admin"] or "",
+            attempt=chosen["attempt"],
+        )
+        click.echo(f"{account} deploys with the terms of {plan.norm.name}. {plan.norm.why}")
+        contracts = await chain_contracts.load_all(folder / CACHE)
+        made = await deploy(opened.chain, opened.sender, contracts, plan, click.echo)
+        keep(folder, made)
+        return made
+
+
+@click.command(name="verify")
+@data_option
+@click.option("--node", help="Address of a node's JSON-RPC; else the market's own chain.")
+@click.option("--url", help="The market's address [ALLMENDE_URL, http://127.0.0.1:8700].")
+@click.option("--json", "as_json", is_flag=True)
+def verify_(data: str | None, node: str | None, url: str | None, as_json: bool) -> None:
+    """Hold the chain against the record, and its code against what compiles here.
+
+    Exit code 1 if anything is not as it should be, 3 if no node answers. Through two nodes of
+    different owners it is worth more than through one.
+    """
+    folder = _folder(data)
+    with _said():
+        known = recall(folder)
+        if known is None:
+            raise Failed(f"Nothing is deployed from {folder}: run `allmende chain deploy` there.")
+        market = f"{settings({'url': url}).url.rstrip('/')}/chain"
+        found = asyncio.run(_verify(folder, known, node, market))
+    if as_json:
+        out_json([structs.asdict(one) for one in found])
+    else:
+        for one in found:
+            click.echo(f"{'  ok' if one.ok else ' BAD'}  {one.says}")
+    bad = [one for one in found if not one.ok]
+    if bad:
+        raise Failed(
+            f"{len(bad)} of {len(found)} are not as deployed. Deposit nothing and stop the settler "
+            'until that is explained; docs/runbook-chain.md, "Verify finds something", says how.'
+        )
+
+
+async def _verify(folder: Path, known: Deployment, node: str | None, market: str) -> list[Finding]:
+    contracts = await chain_contracts.load_all(folder / CACHE)
+    if node is None and known.profile == EMBEDDED.name and not _running(folder):
+        async with _opened(folder, EMBEDDED.name, "") as opened:
+            return await verify(opened.chain, known, contracts)
+    if node is None and known.profile != EMBEDDED.name:
+        raise Failed(f"It was deployed on {known.profile}: name a node of that with --node.")
+    async with _there(node or market) as chain:
+        return await verify(chain, known, contracts)
+
+
+# Chains -----------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def _opened(folder: Path, where: str, profile: str) -> AsyncIterator[OpenedChain]:
+    """The data directory's chain and account, for us alone."""
+    with own(folder):
+        upstream, clock = HttpUpstream(Guard()), SystemClock()
+        opened = OpenedChain(folder, open_vault(folder), clock, upstream, where, profile)
+        try:
+            await opened.open()
+            yield opened
+        finally:
+            await opened.close()
+            await upstream.close()
+
+
+@contextlib.asynccontextmanager
+async def _there(url: str) -> AsyncIterator[Chain]:
+    upstream = HttpUpstream(Guard())
+    chain = chain_at(upstream, url, private=True)
+    try:
+        yield chain
+    finally:
+        await chain.close()
+        await upstream.close()
+
+
+def _running(folder: Path) -> bool:
+    """Whether a market has this data directory."""
+    try:
+        own(folder).close()
+    except Busy:
+        return True
+    return False
+
+
+def _folder(data: str | None) -> Path:
+    try:
+        return Path(settings({"data": data}).data)
+    except Unset as error:
+        raise click.UsageError(str(error)) from None
+
+
+@contextlib.contextmanager
+def _said() -> Iterator[None]:
+    """What can go wrong, as a sentence and an exit code."""
+    try:
+        yield
+    except ChainFailed as failed:
+        kind = Unreachable if failed.cause in AWAY else Failed
+        again = " Called again, it goes on from there." if kind is Unreachable else ""
+        raise kind(f"The chain: {failed.cause}. {failed.detail}.{again}") from None
+    except Refused as refused:
+        raise Failed(str(refused)) from None
+    except Busy as busy:
+        raise Failed(f"{busy} A market with --chain embedded deploys by itself.") from None
+    except (SecretBroken, RuntimeError, FileNotFoundError) as broken:
+        raise Failed(str(broken)) from None
