@@ -99,7 +99,7 @@ class OrderReduced(Event, frozen=True):
 
 
 class OrderEnded(Event, frozen=True):
-    """`cause`: cancelled, amended, expired, ioc, self_trade, closed."""
+    """`cause`: cancelled, amended, expired, ioc, self_trade, closed, withdrawn."""
 
     order: str
     cause: str

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from allmende.core import wallets
 from allmende.core.contracts import Order
-from allmende.core.nouns import BOND, ISSUER, Posting, payer
+from allmende.core.nouns import BOND, ISSUER, Posting, Receipt, payer
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import Amount, credits
@@ -59,10 +59,10 @@ def require(state: State, account: str, asset: str, amount: Amount, budget: str 
     wallets.require(state, account, asset, amount, budget)
 
 
-def post(state: State, postings: Sequence[Posting], corrects: str = "") -> None:
+def post(state: State, postings: Sequence[Posting], *, spent: bool = True) -> None:
     """Apply postings. A sum other than zero or a member below zero is a bug, and stops.
 
-    A correction names the payer that it `corrects`: it changes what that one has spent.
+    `spent`: what leaves a wallet's account is noted there; False where another notes it.
     """
     total: dict[str, Amount] = {}
     for account, asset, amount in postings:
@@ -73,8 +73,8 @@ def post(state: State, postings: Sequence[Posting], corrects: str = "") -> None:
     for account, asset, _ in postings:
         after = state.balances[asset][account]
         assert after >= 0 or account.startswith(ISSUER), f"{account} below zero: {after}"
-    if state.wallets:
-        wallets.moved(state, postings, corrects)
+    if spent and state.wallets:
+        wallets.moved(state, postings)
 
 
 def set_aside(state: State, account: str, asset: str, amount: Amount) -> None:
@@ -86,6 +86,13 @@ def set_aside(state: State, account: str, asset: str, amount: Amount) -> None:
         held[account] = after
     else:
         held.pop(account, None)
+
+
+def set_aside_earned(state: State, receipt: Receipt, times: int = 1) -> None:
+    """What a provisional receipt's payees got, until it is final (`times` -1)."""
+    for payment in receipt.waterfall:
+        set_aside(state, payment.account, receipt.asset, times * payment.amount)
+        wallets.coming(state, payment.account, receipt.asset, times * payment.amount)
 
 
 def check(state: State) -> None:

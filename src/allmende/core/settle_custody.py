@@ -71,12 +71,14 @@ def follow(state: State, command: w.FollowVault) -> list[e.Event]:
     if wallet is None:
         raise Refused(Why.NOT_FOUND, f"No wallet is linked to {command.member!r}.")
     came, went = command.deposited - wallet.deposited, command.requested - wallet.requested
-    if came < 0 or command.requested < 0:
+    if command.requested < 0:
+        raise Refused(Why.BAD_VALUE, "Nobody asked for less than nothing.")
+    if came < 0:
         raise Refused(
             Why.BAD_VALUE,
-            f"The vault has {credits(abs(came))} less of {wallet.address} than it had: the chain "
-            "took back what was final. Nothing is credited until a person has looked.",
-            missing=max(1, -came),
+            f"The vault has {credits(-came)} less of {wallet.address} than it had: the chain took "
+            "back what was final. Nothing is credited until a person has looked.",
+            missing=-came,
         )
     there = came + ledger.available(state, command.member, wallet.asset)
     given = _given_up(state, command, wallet, went - there)

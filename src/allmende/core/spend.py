@@ -224,7 +224,7 @@ def captured(state: State, event: e.Captured) -> None:
     _leave(state, hold, ok=True)
     rights.set_aside(state, hold, kept - hold.amount, grains - hold.grains)
     wallets.charge(state, hold, event.at, held=kept - hold.amount, spent=receipt.price)
-    ledger.post(state, event.postings)
+    ledger.post(state, event.postings, spent=False)
     state.tally.captured += 1
     if receipt.right:
         rights.delivered(state, hold, receipt)
@@ -232,8 +232,7 @@ def captured(state: State, event: e.Captured) -> None:
         due = event.at + state.parameters["recount_seconds"] * SECOND
         given = shares(state, hold.offer)
         state.provisional[receipt.id] = Provisional(receipt, hold, kept, due, given, grains)
-        for payment in receipt.waterfall:
-            ledger.set_aside(state, payment.account, receipt.asset, payment.amount)
+        ledger.set_aside_earned(state, receipt)
 
 
 def voided(state: State, event: e.Voided) -> None:

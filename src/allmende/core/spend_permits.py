@@ -2,8 +2,8 @@
 
 Rule: a permit is granted by whoever manages the member, and signed by its wallet; a session
 spends from a budget of its own that allows what its permit adds to the lane.
-Invariant: a lane's limit never falls below where the lane stands, and a lane that is taken over
-has nothing open.
+Invariant: a lane's limit never falls below where the lane stands with all that is open on it,
+and a lane that is taken over has nothing open.
 Worked number: a lane at 3 and a permit of 8 on it give a session with a budget of 5.
 """
 
@@ -37,10 +37,14 @@ def grant(state: State, command: w.GrantPermit) -> list[e.Event]:
     if permit.expires <= command.at:
         raise Refused(Why.ENDED, "This permit has expired; sign a new one.")
     base = wallets.reached(wallet, permit.lane)
-    if permit.limit < base:
+    least = base
+    if permit.lane == GENERAL:
+        least = wallets.general(wallet, wallets.opened(state, command.member))
+    if permit.limit < least:
         raise Refused(
             Why.BAD_VALUE,
-            f"Lane {permit.lane} stands at {base}; a limit below that allows nothing.",
+            f"Lane {permit.lane} stands at {least} with what is open on it; sign at least that.",
+            missing=least - permit.limit,
         )
     if permit.lane == GENERAL:
         _require_general(permit)
@@ -73,7 +77,9 @@ def _require_idle(state: State, wallet: Wallet, number: int) -> None:
     lane = wallet.lanes.get(number)
     if lane is None:
         return
-    waits = any(rest.hold.budget == lane.budget for rest in state.provisional.values())
+    waits = any(
+        wallets.session(state, rest.hold.budget) is lane for rest in state.provisional.values()
+    )
     if lane.held or waits:
         raise Refused(Why.CAPACITY, f"Lane {number} has open requests; try again or take another.")
 
@@ -112,12 +118,13 @@ def vouch(state: State, command: w.Vouch) -> list[e.Event]:
 
 
 def expire(state: State, command: c.Tick) -> list[e.Event]:
-    return [
-        f.PermitEnded(at=command.at, member=member, lane=number)
-        for member, wallet in sorted(state.wallets.items())
-        for number, lane in sorted(wallet.lanes.items())
+    over = sorted(
+        (member, number)
+        for member, wallet in state.wallets.items()
+        for number, lane in wallet.lanes.items()
         if not lane.ended and command.at >= lane.permit.expires
-    ]
+    )
+    return [f.PermitEnded(at=command.at, member=member, lane=number) for member, number in over]
 
 
 # Application --------------------------------------------------------------------------

@@ -156,7 +156,8 @@ class Wallet(Struct):
     """A member's address on the chain, and what its account did since it was linked.
 
     `deposited` and `requested` are the vault's totals as far as they were followed, `spent` is
-    what left the account any other way; `closed` the account as the last cut noted it.
+    what left the account any other way; `coming` is what of its earnings is provisional, and so
+    set aside; `closed` the account as the last cut noted it.
     """
 
     address: str
@@ -164,6 +165,7 @@ class Wallet(Struct):
     deposited: Amount = 0
     requested: Amount = 0
     spent: Amount = 0
+    coming: Amount = 0
     lanes: dict[int, Lane] = field(default_factory=dict)
     closed: Closed = Closed()
 

@@ -19,8 +19,8 @@ from allmende.core.contracts import TERMS, Order
 from allmende.core.identity import allow, find_member, new_id
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import Listing, State, Working
-from allmende.core.trade_terms import require_step, require_terms
-from allmende.core.units import SECOND, Instant
+from allmende.core.trade_terms import frozen, require_step, require_terms, signed
+from allmende.core.units import Instant
 
 
 def place(state: State, command: x.PlaceOrder) -> list[e.Event]:
@@ -38,6 +38,7 @@ def place(state: State, command: x.PlaceOrder) -> list[e.Event]:
         session=command.session[:64],
         guard=command.guard,
     )
+    order = signed(state, listing, order)
     require_terms(state, listing, order, command.by)
     if command.term not in TERMS:
         raise Refused(Why.BAD_VALUE, f"A term is one of {', '.join(TERMS)}.")
@@ -85,7 +86,7 @@ def cancel_all(state: State, command: x.CancelOrders) -> list[e.Event]:
         and command.session in ("", working.order.session)
         and (
             working.order.request
-            or not _frozen(state, state.listings[working.order.instrument], command.at)
+            or not frozen(state, state.listings[working.order.instrument], command.at)
         )
     ]
 
@@ -96,13 +97,8 @@ def _own(state: State, id_: str, by: str, at: Instant) -> Working:
     return working
 
 
-def _frozen(state: State, listing: Listing, at: Instant) -> bool:
-    freeze = state.parameters["freeze_seconds"] * SECOND
-    return listing.call_until > 0 and at >= listing.call_until - freeze
-
-
 def _require_not_frozen(state: State, listing: Listing, at: Instant) -> None:
-    if _frozen(state, listing, at):
+    if frozen(state, listing, at):
         raise Refused(Why.HALTED, "The call is about to uncross: orders stand as they are.")
 
 

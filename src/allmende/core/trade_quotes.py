@@ -20,7 +20,7 @@ from allmende.core.identity import allow, feature, find_member, new_id, root
 from allmende.core.refusals import Refused, Why
 from allmende.core.rights import require_live
 from allmende.core.state import State, Working
-from allmende.core.trade_terms import require_limits, require_step, require_terms
+from allmende.core.trade_terms import require_limits, require_step, require_terms, signed
 from allmende.core.units import PPM
 
 
@@ -59,6 +59,7 @@ def quote(state: State, command: x.Quote) -> list[e.Event]:
         until=min(command.until or asked.until, asked.until),
         request=asked.id,
     )
+    order = signed(state, state.listings[asked.instrument], order)
     require_terms(state, state.listings[asked.instrument], order, command.by)
     if root(state, order.account) == root(state, asked.account):
         raise Refused(Why.WOULD_TRADE, "It would trade with its own owner.")

@@ -9,12 +9,15 @@ credits a lot.
 
 from __future__ import annotations
 
+from msgspec import structs
+
+from allmende.core import wallets
 from allmende.core.contracts import GUARDS, SIDES, Instrument, Order
 from allmende.core.identity import allow, feature, find_member, root
 from allmende.core.refusals import Refused, Why
 from allmende.core.rights import outstanding, owned, require_live
 from allmende.core.state import Listing, State, Working
-from allmende.core.units import CREDIT, PPM, credits
+from allmende.core.units import CREDIT, PPM, SECOND, Instant, credits
 
 PRICE_MAX = 10**15
 """Pico-credits a grain: a hundred thousand credits a standard unit is a slip."""
@@ -44,6 +47,21 @@ def require_terms(
         feature(state, "trade_rights")
     if order.side == "buy":
         require_limits(state, order, old)
+
+
+def signed(state: State, listing: Listing, order: Order) -> Order:
+    """A wallet's bid, for no longer than its permit lasts."""
+    if order.side != "buy":
+        return order
+    asset = listing.instrument.asset
+    until = wallets.until(state, order.account, asset, order.until, order.at)
+    return structs.replace(order, until=until)
+
+
+def frozen(state: State, listing: Listing, at: Instant) -> bool:
+    """Whether a call is about to uncross, and orders stand as they are."""
+    freeze = state.parameters["freeze_seconds"] * SECOND
+    return listing.call_until > 0 and at >= listing.call_until - freeze
 
 
 def require_limits(state: State, order: Order, old: Working | None = None) -> None:

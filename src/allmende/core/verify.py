@@ -14,7 +14,7 @@ from msgspec import structs
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core import ledger, rights, wallets
-from allmende.core.nouns import Provisional, paid, payer
+from allmende.core.nouns import Provisional, paid
 from allmende.core.state import State
 from allmende.core.units import PPM, Units, clip, energy, price
 from allmende.core.waterfall import payments
@@ -105,11 +105,10 @@ def finalised(state: State, event: e.Finalised) -> None:
     if receipt.right:
         listing = state.listings[receipt.right]
         rights.count(state, listing, receipt.account, receipt.grains - rest.receipt.grains)
-    for payment in rest.receipt.waterfall:
-        ledger.set_aside(state, payment.account, receipt.asset, -payment.amount)
+    ledger.set_aside_earned(state, rest.receipt, -1)
     more = receipt.price - rest.receipt.price
     wallets.charge(state, rest.hold, event.at, held=-rest.held, spent=more, of=receipt.at)
-    ledger.post(state, event.postings, corrects=payer(receipt.account, receipt.right))
+    ledger.post(state, event.postings, spent=False)
 
 
 DECIDE = {c.Recount: recount, c.Tick: overdue, c.Restart: restart}

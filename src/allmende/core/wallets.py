@@ -2,18 +2,18 @@
 
 Rule: no debit without a signature. What leaves such a member's account is at most what its
 permits allow: a session's by the budget that came with its permit, all else by lane 0.
-Invariant: spent on a lane <= its permit's limit; the sum over lanes is what the account spent
-since it was linked.
+Invariant: spent and held on a lane <= its permit's limit; the sum over lanes is what the
+account spent since it was linked, a request at its whole price, whoever was paid out of it.
 Worked number: lane 0 at most 10, 4 spent and 3 in open orders: a hold of 4 is 1 too much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from allmende.core import budgets
 from allmende.core.custody import CHAIN, GENERAL, Closed
-from allmende.core.nouns import Hold, Posting, payer
+from allmende.core.nouns import Hold, Posting, Receipt, paid, payer
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import Lane, State, Wallet
 from allmende.core.units import Amount, Instant, credits
@@ -29,7 +29,7 @@ def require(state: State, account: str, asset: str, amount: Amount, budget: str 
         return
     lane = wallet.lanes.get(GENERAL)
     allowed = 0 if lane is None or lane.ended else lane.permit.limit
-    missing = general(wallet, state.held.get(asset, {}).get(account, 0)) + amount - allowed
+    missing = general(wallet, opened(state, account)) + amount - allowed
     if missing > 0:
         raise Refused(
             Why.NOT_SIGNED,
@@ -40,8 +40,29 @@ def require(state: State, account: str, asset: str, amount: Amount, budget: str 
         )
 
 
+def until(state: State, account: str, asset: str, wanted: Instant, at: Instant) -> Instant:
+    """How long an order or a claim may debit the account: no longer than lane 0 is signed for.
+
+    What a permit allowed can be proved to the chain only for a while after it expired.
+    """
+    wallet = state.wallets.get(account)
+    lane = wallet.lanes.get(GENERAL) if wallet is not None and wallet.asset == asset else None
+    if wallet is None or lane is None or lane.ended:
+        return wanted  # if it needs a signature, `require` says that there is none
+    if lane.permit.expires <= at:
+        raise Refused(Why.NOT_SIGNED, f"The permit of {wallet.address} has expired; sign anew.")
+    return min(wanted, lane.permit.expires)
+
+
+def opened(state: State, member: str) -> Amount:
+    """What open requests, orders and claims of a wallet's account may still take of it."""
+    wallet = state.wallets[member]
+    return state.held.get(wallet.asset, {}).get(member, 0) - wallet.coming
+
+
 def general(wallet: Wallet, held: Amount) -> Amount:
-    """What lane 0 has spent and holds: all but the sessions'. `held` is the account's in all."""
+    """What lane 0 has spent and holds: all but the sessions'. `held` is the account's in all,
+    see `opened`."""
     return (
         wallet.spent + held - sum(lane.base + lane.spent + lane.held for lane in sessions(wallet))
     )
@@ -65,7 +86,7 @@ def session(state: State, budget: str) -> Lane | None:
 def reached(wallet: Wallet, number: int) -> Amount:
     """Where a lane stands: what a voucher for it must name at least."""
     if number == GENERAL:
-        return general(wallet, 0) + sum(lane.held for lane in sessions(wallet))
+        return wallet.spent - sum(lane.base + lane.spent for lane in sessions(wallet))
     lane = wallet.lanes.get(number)
     return 0 if lane is None else lane.base + lane.spent
 
@@ -82,22 +103,29 @@ def charge(
     spent: Amount,
     of: Instant | None = None,
 ) -> None:
-    """Add to what the budget of a hold, and its session's lane, have held and spent."""
+    """Add to what the budget of a hold, its wallet and its session's lane have held and spent."""
     budgets.charge(state, hold.budget, at, held=held, spent=spent, of=of)
-    if payer(hold.account, hold.right) not in state.wallets:
+    wallet = state.wallets.get(payer(hold.account, hold.right))
+    if wallet is None or wallet.asset != hold.offer.asset:
         return
+    wallet.spent += spent
     lane = session(state, hold.budget)
     if lane is not None:
         lane.held += held
         lane.spent += spent
 
 
-def moved(state: State, postings: Sequence[Posting], corrects: str = "") -> None:
-    """Note what left wallets' accounts. A correction `corrects` what its payer spent, and only
-    lowers what payees have earned."""
+def coming(state: State, account: str, asset: str, amount: Amount) -> None:
+    """Earned provisionally, and set aside until it is final (negative)."""
+    wallet = state.wallets.get(account)
+    if wallet is not None and wallet.asset == asset:
+        wallet.coming += amount
+
+
+def moved(state: State, postings: Sequence[Posting]) -> None:
+    """Note what left wallets' accounts, taking what one event does to each together."""
     for account, amount in _net(state, postings).items():
-        if account == corrects or (amount < 0 and not corrects):
-            state.wallets[account].spent -= amount
+        state.wallets[account].spent -= min(0, amount)
 
 
 def _net(state: State, postings: Sequence[Posting]) -> dict[str, Amount]:
@@ -109,14 +137,17 @@ def _net(state: State, postings: Sequence[Posting]) -> dict[str, Amount]:
     return net
 
 
-def closed(state: State, paid: Sequence[Sequence[Posting]]) -> dict[str, Closed]:
-    """Each wallet's account without what is provisional; `paid` are those receipts' postings."""
+def closed(state: State, waiting: Iterable[Receipt]) -> dict[str, Closed]:
+    """Each wallet's account without the receipts that are not final."""
     spent: dict[str, Amount] = {}
     moved_: dict[str, Amount] = {}
-    for postings in paid:
-        for account, amount in _net(state, postings).items():
+    for receipt in waiting:
+        source = payer(receipt.account, receipt.right)
+        wallet = state.wallets.get(source)
+        if wallet is not None and wallet.asset == receipt.asset:
+            spent[source] = spent.get(source, 0) + receipt.price
+        for account, amount in _net(state, paid(receipt)).items():
             moved_[account] = moved_.get(account, 0) + amount
-            spent[account] = spent.get(account, 0) + max(0, -amount)
     return {
         member: Closed(
             wallet.deposited,
@@ -128,13 +159,20 @@ def closed(state: State, paid: Sequence[Sequence[Posting]]) -> dict[str, Closed]
     }
 
 
+# Checking -----------------------------------------------------------------------------
+
+
 def check(state: State) -> None:
+    coming_: dict[str, Amount] = {}
+    for rest in state.provisional.values():
+        for payment in rest.receipt.waterfall:
+            key = f"{payment.account}/{rest.receipt.asset}"
+            coming_[key] = coming_.get(key, 0) + payment.amount
     for member, wallet in state.wallets.items():
         assert state.addresses[wallet.address] == member, f"address of {member}"
-        for number, lane in wallet.lanes.items():
-            at = reached(wallet, number)
-            assert 0 <= at <= lane.permit.limit, f"lane {number} of {member} is at {at}"
-            assert lane.held >= 0 <= lane.spent, f"lane {number} of {member}: {lane}"
+        due = coming_.get(f"{member}/{wallet.asset}", 0)
+        assert wallet.coming == due, f"{member} has {wallet.coming} coming, not {due}"
+        _check_lanes(state, member, wallet)
         closed_ = wallet.closed
         assert closed_.earned >= 0 <= closed_.spent, f"{member} in its batch: {closed_}"
     going: dict[str, int] = {}
@@ -144,3 +182,15 @@ def check(state: State) -> None:
         assert state.balances[id_].get(CHAIN, 0) >= going[id_], f"wrapped rights of {id_}"
     for budget, (member, number) in state.sessions.items():
         assert state.wallets[member].lanes[number].budget == budget, f"session of {budget}"
+
+
+def _check_lanes(state: State, member: str, wallet: Wallet) -> None:
+    """No lane is beyond what was signed for, what it holds included."""
+    for lane in sessions(wallet):
+        assert lane.held >= 0 <= lane.spent, f"a session of {member}: {lane}"
+        at = lane.base + lane.spent + lane.held
+        assert at <= lane.vouched <= lane.permit.limit, f"a session of {member} is at {at}"
+    zero = wallet.lanes.get(GENERAL)
+    at = general(wallet, opened(state, member))
+    assert 0 <= reached(wallet, GENERAL) <= at, f"lane 0 of {member} holds less than nothing"
+    assert at <= (0 if zero is None else zero.permit.limit), f"lane 0 of {member} is at {at}"
