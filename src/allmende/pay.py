@@ -82,4 +82,4 @@ class Payments(Protocol):
         """The header that tells the payer."""
 
     def unfinished(self) -> Iterator[Payment]:
-        """Those that were begun, by now or by an earlier process; credited ones among them."""
+        """Those that were begun, by this process or another; many of them are credited by now."""

@@ -2,8 +2,9 @@
 
 Rule: first the key, then the body, then the hold, then the provider; every answer and
 every refusal has OpenAI's form.
-Invariant: a stranger's body is never read, and nothing is asked of a provider that is not
-held for; prompts and answers are in memory only, and in no log.
+Invariant: a stranger's body is never read, unless he may pay for the call and must be told
+what it costs; nothing is asked of a provider that is not held for; prompts and answers are in
+memory only, and in no log.
 Worked number: of three offers the first two fail before their first byte; the caller
 waits a little, gets the third one's answer, and pays for that alone.
 """
@@ -27,9 +28,11 @@ from allmende.desk import Desk, Stopped
 from allmende.doors import catalogue, errors, policy
 from allmende.doors.caller import Caller
 from allmende.doors.charge import House, Request
+from allmende.doors.pay_per_call import PayPerCall
 from allmende.doors.recounts import Recounts
 from allmende.doors.relay import Objection, Relay
 from allmende.doors.visit import ClientLeft, Message, Porter, Receive, Send, Visit
+from allmende.pay import SIGNATURE
 from allmende.ports import Clock, Recounter, Upstream, UpstreamFailed
 from allmende.wire.ask import Endpoint, parse_ask
 
@@ -38,7 +41,12 @@ MODELS = "/v1/models"
 SECRET_MAX = 512
 IDEM_MAX = 200
 CALLERS_MAX = 10_000
-ONCE = (b"authorization", b"x-api-key", b"idempotency-key", b"content-encoding", policy.HEADER)
+UNPAID_BODY_MAX = 1024 * 1024
+"""Bytes that are read of whoever may pay for his call and has not yet."""
+ONCE = (
+    *(b"authorization", b"x-api-key", b"idempotency-key", b"content-encoding"),
+    *(policy.HEADER, SIGNATURE),
+)
 """Headers that a request may have only once: two would leave open which one counts."""
 
 log = logging.getLogger(__name__)
@@ -86,6 +94,8 @@ class Gateway:
         self._limits = limits
         self._closing = False
         self._ids = _ids(clock)
+        self.pay_per_call: PayPerCall | None = None
+        """Serves callers without a key, in a market with a chain."""
         self._callers: dict[bytes, Caller] = {}
         """By secret; only of keys that were good when they came last."""
         self._porter = Porter(
@@ -137,14 +147,19 @@ class Gateway:
             return self._look_up(visit, endpoint)
         if self._closing:
             raise Refused(Why.CLOSING)
-        caller = self._caller(visit)
         headers = visit.headers
+        paying = self._paying(visit)
+        caller = self._caller(visit) if paying is None else None
         if headers.get(b"content-encoding", b"identity") != b"identity":
             raise Refused(Why.BAD_REQUEST, "Send the body as it is, without Content-Encoding.")
         idem = _idem(headers.get(b"idempotency-key", b""))
-        body = await visit.body(self._limits.body_bytes)
-        ask = parse_ask(endpoint, body, max_body=self._limits.body_bytes)
+        most = self._limits.body_bytes
+        body = await visit.body(most if paying is None else min(most, UNPAID_BODY_MAX))
+        ask = parse_ask(endpoint, body, max_body=most)
         demands = policy.read(headers.get(policy.HEADER, b""), ask.policy)
+        if caller is None:
+            assert paying is not None
+            caller, idem = await paying.admit(visit, ask, body, demands)
         await self._buy(visit, Request(caller, ask, body), demands, idem)
         return None
 
@@ -171,6 +186,14 @@ class Gateway:
             self._callers.clear()
         self._callers[secret] = caller
         return caller
+
+    def _paying(self, visit: Visit) -> PayPerCall | None:
+        """Where whoever brings no key may pay instead; None for all others."""
+        headers = visit.headers
+        if b"authorization" in headers or self.pay_per_call is None or b"x-api-key" in headers:
+            return None
+        _require_once(visit)
+        return self.pay_per_call
 
     # --- buying --------------------------------------------------------------------------
 
@@ -244,12 +267,8 @@ def _ids(clock: Clock) -> Iterator[str]:
 
 def _secret(visit: Visit) -> bytes:
     """The caller's key, from the one header that has it. Refused: UNKNOWN_KEY, BAD_REQUEST."""
+    _require_once(visit)
     headers = visit.headers
-    if len(headers) != len(visit.raw_headers):
-        names = [name for name, _ in visit.raw_headers]
-        for name in ONCE:
-            if names.count(name) > 1:
-                raise Refused(Why.BAD_REQUEST, f"There is more than one header {name.decode()}.")
     secret: bytes
     given = headers.get(b"authorization")
     if given is not None:
@@ -259,6 +278,14 @@ def _secret(visit: Visit) -> bytes:
     if not 0 < len(secret) <= SECRET_MAX:
         raise Refused(Why.UNKNOWN_KEY, "Send it as `Authorization: Bearer <key>`.")
     return secret
+
+
+def _require_once(visit: Visit) -> None:
+    if len(visit.headers) != len(visit.raw_headers):
+        names = [name for name, _ in visit.raw_headers]
+        for name in ONCE:
+            if names.count(name) > 1:
+                raise Refused(Why.BAD_REQUEST, f"There is more than one header {name.decode()}.")
 
 
 def _idem(given: bytes) -> str:

@@ -43,6 +43,8 @@ class Visit:
         self.headers = dict(self.raw_headers)
         self.phase = IDLE
         self.gone = ""
+        self.also: Headers = []
+        """Headers that go with whatever is answered."""
         self.started = False
         """The head of the response is out."""
         self.answer: Answer | None = None
@@ -96,6 +98,8 @@ class Visit:
 
     async def start(self, status: int, headers: Headers) -> None:
         self.started = True
+        if self.also:
+            headers = [*headers, *self.also]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes) -> None:

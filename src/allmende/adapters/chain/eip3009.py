@@ -60,15 +60,15 @@ def read_call(data: bytes) -> Authorization:
     return Authorization(payer, payee, value, after, before, hexed(nonce), signature)
 
 
-async def find(chain: Chain, token: str, wanted: Authorization, depth: int) -> str:
-    """The transaction that moved it, at least `depth` blocks deep; "" without one. ChainFailed."""
+async def find(chain: Chain, token: str, wanted: Authorization) -> Log | None:
+    """Where it was used so that it moved, however new the block; None if nowhere. ChainFailed."""
     head = await chain.block()
     if head is None:
-        return ""
+        return None
     for used in await _used(chain, token, wanted, head):
-        if head.number - used.block + 1 >= depth and await _moved(chain, token, wanted, used):
-            return used.transaction
-    return ""
+        if await _moved(chain, token, wanted, used):
+            return used
+    return None
 
 
 async def _used(chain: Chain, token: str, wanted: Authorization, head: Block) -> list[Log]:
