@@ -112,3 +112,36 @@ def test_what_is_no_receipt_file_is_said_so() -> None:
     for data in (b"", b"{}", b"\xff\xfe", b'{"format": 1}'):
         with pytest.raises(ValueError, match="not a receipt file"):
             receipt.verify(data)
+
+
+def with_chain(folder: Path) -> bytes:
+    """The first of three receipts, as a vault's batch 7 has them and one more."""
+    asyncio.run(trade(folder, 3))
+    made = [receipt.read(data) for data in files(folder, closed=True)]
+    leaves = [b"\1" * 32, *(receipt_leaf(one) for _, one in made)]
+    file, one = made[0]
+    place = receipt.chained(31337, "0x" + "11" * 32, "0x" + "22" * 20, 7, leaves, leaves[1])
+    return receipt.encode(file.public_key, one, file.anchor, file.batch, place)
+
+
+def test_a_file_may_say_where_it_is_on_a_chain(tmp_path: Path) -> None:
+    data = with_chain(tmp_path)
+    assert failed(data) == set()
+    said = {check.name: check.detail for check in receipt.verify(data)}
+    assert "receipt 2 of 4 in the vault's batch 7" in said["chain"]
+    for field, value in (("index", 2), ("receipts", 2), ("path", []), ("receipts_root", "0x")):
+        changed = json.loads(data)
+        changed["chain"][field] = value
+        assert failed(json.dumps(changed).encode()) == {"chain"}, field
+
+
+def test_a_batch_of_the_market_may_be_a_batch_of_the_vault(tmp_path: Path) -> None:
+    file, _ = receipt.read(with_chain(tmp_path))
+    assert receipt.place(file) == file.chain
+    plain = receipt.read(files(tmp_path, closed=True)[0])[0]
+    found = receipt.place(plain)
+    assert found is not None
+    assert plain.batch is not None
+    assert (found.batch, found.receipts) == (0, 3)
+    assert found.receipts_root == "0x" + plain.batch.closed.receipts_root.hex()
+    assert receipt.place(receipt.read(files(tmp_path, closed=False)[0])[0]) is None

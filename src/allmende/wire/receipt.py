@@ -48,6 +48,23 @@ class Batched(Struct, frozen=True):
     anchor: Anchor
 
 
+class Chained(Struct, frozen=True):
+    """Leaf `index` of the `receipts` in batch `batch` of a vault; hashes and addresses 0x text.
+
+    Nobody signed it: the chain says if it is so, and `vault` is to be compared with the market's.
+    """
+
+    chain_id: int
+    genesis: str
+    """Hash of block 0."""
+    vault: str
+    batch: int
+    receipts_root: str
+    receipts: int
+    index: int
+    path: tuple[str, ...]
+
+
 class Countersignature(Struct, frozen=True):
     """The provider's own word: Ed25519 over the receipt's leaf hash. Both are hex."""
 
@@ -64,6 +81,7 @@ class File(Struct, frozen=True, omit_defaults=True):
     anchor: Anchor
     batch: Batched | None = None
     countersignature: Countersignature | None = None
+    chain: Chained | None = None
 
 
 class Check(NamedTuple):
@@ -97,9 +115,30 @@ def batched(
     return Batched(index, _hex(merkle.path(leaves, index)), closed, place)
 
 
-def encode(public_key: str, receipt: Receipt, place: Anchor, batch: Batched | None = None) -> bytes:
+def chained(
+    chain_id: int,
+    genesis: str,
+    vault: str,
+    batch: int,
+    leaves: Sequence[bytes],
+    leaf: bytes,
+) -> Chained:
+    """Where a leaf stands among the receipts of a batch on a chain. ValueError if it does not."""
+    index = leaves.index(leaf)
+    path = tuple(_0x(beside) for beside in merkle.path(leaves, index))
+    top = _0x(merkle.root(leaves))
+    return Chained(chain_id, genesis, vault, batch, top, len(leaves), index, path)
+
+
+def encode(
+    public_key: str,
+    receipt: Receipt,
+    place: Anchor,
+    batch: Batched | None = None,
+    chain: Chained | None = None,
+) -> bytes:
     """The file, as indented JSON."""
-    file = File(FORMAT, public_key, msgspec.Raw(canonical(receipt)), place, batch)
+    file = File(FORMAT, public_key, msgspec.Raw(canonical(receipt)), place, batch, chain=chain)
     return msgspec.json.format(msgspec.json.encode(file), indent=2)
 
 
@@ -109,13 +148,30 @@ def verify(data: bytes, public_key: str | None = None) -> list[Check]:
     `public_key` (hex) is the market's as you know it from elsewhere; without it the file's
     own key is used, and that is said. ValueError if `data` is no receipt file.
     """
+    file, receipt = read(data)
+    known = bytes.fromhex(public_key or file.public_key)
+    return _checks(file, receipt, known, public_key is not None)
+
+
+def read(data: bytes) -> tuple[File, Receipt]:
+    """The file and the receipt in it, unchecked. ValueError if `data` is no receipt file."""
     try:
         file = msgspec.json.decode(data, type=File)
-        receipt = msgspec.json.decode(bytes(file.receipt), type=Receipt)
-        known = bytes.fromhex(public_key or file.public_key)
-        return _checks(file, receipt, known, public_key is not None)
-    except msgspec.MsgspecError as error:
+        return file, msgspec.json.decode(bytes(file.receipt), type=Receipt)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(f"not a receipt file: {error}") from error
+
+
+def place(file: File) -> Chained | None:
+    """Where a vault may have it: as its `chain` says; else, where a batch of the market became
+    a batch of the vault alone, with the vault and the batch's number (0) still to be found."""
+    if file.chain is not None:
+        return file.chain
+    if file.batch is None:
+        return None
+    closed, path = file.batch.closed, tuple("0x" + beside for beside in file.batch.path)
+    top = _0x(closed.receipts_root)
+    return Chained(0, "", "", 0, top, closed.receipts, file.batch.index, path)
 
 
 def _checks(file: File, receipt: Receipt, key: bytes, given: bool) -> list[Check]:
@@ -137,9 +193,19 @@ def _checks(file: File, receipt: Receipt, key: bytes, given: bool) -> list[Check
         checks.append(_by_right(receipt))
     if file.countersignature is not None:
         checks.append(_countersigned(file.countersignature, leaf, receipt.provider))
+    if file.chain is not None:
+        checks.append(_chained(file.chain, leaf))
     if file.batch is None:
         return [*checks, Check("batch", True, "not in a closed batch yet")]
     return checks + _batch_checks(file.batch, leaf, key)
+
+
+def _chained(place: Chained, leaf: bytes) -> Check:
+    path = [bytes.fromhex(beside[2:]) for beside in place.path]
+    top = merkle.folds_to(leaf, place.index, place.receipts, path)
+    ok = top is not None and _0x(top) == place.receipts_root
+    said = f"receipt {place.index + 1} of {place.receipts} in the vault's batch {place.batch}"
+    return Check("chain", ok, f"{said}; `allmende chain prove` asks the chain")
 
 
 def _by_right(receipt: Receipt) -> Check:
@@ -204,6 +270,10 @@ def _sums(receipt: Receipt) -> bool:
 def _balanced(closed: e.BatchClosed) -> bool:
     assets = {posting.asset for posting in closed.net}
     return all(sum(p.amount for p in closed.net if p.asset == asset) == 0 for asset in assets)
+
+
+def _0x(found: bytes) -> str:
+    return "0x" + found.hex()
 
 
 def _hex(hashes: Sequence[bytes]) -> tuple[str, ...]:
