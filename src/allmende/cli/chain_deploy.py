@@ -107,6 +107,7 @@ async def _deploy(folder: Path, where: str, profile: str, chosen: dict[str, Any]
             attempt=chosen["attempt"],
         )
         click.echo(f"{account} deploys with the terms of {plan.norm.name}. {plan.norm.why}")
+        await opened.chain.chain_id()  # before what takes seconds: does anybody answer?
         contracts = await chain_contracts.load_all(folder / CACHE)
         made = await deploy(opened.chain, opened.sender, contracts, plan, click.echo)
         keep(folder, made)
