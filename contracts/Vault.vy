@@ -194,8 +194,8 @@ backed: public(uint256)  # deposited and not paid out; stakes are apart
 reserved: public(uint256)  # asked for and not paid out
 cover: public(uint256)  # backed less reserved when the last epoch closed
 
-slots: Batch[2]  # the final batch and the pending one; they change places, so nothing is copied
-turn: uint256  # which of them is final
+slots: Batch[3]  # 1 and 2, the final batch and the pending one, change places: nothing is copied
+turn: uint256  # which of them is final; never 0, because a word that was 0 costs more
 final_at: public(uint256)
 batch_count: public(uint256)
 voids: public(uint256)  # since the last final batch
@@ -243,6 +243,7 @@ def __init__(token_: address, bond_: address, commons_: address, grace: uint256,
     commons = commons_
     terms = terms_
     self.epoch = 1
+    self.turn = 1
     self.final_at = block.timestamp
 
 
@@ -319,7 +320,7 @@ def contest(id: uint256):
     """
     access_control._check_role(OPERATOR, msg.sender)
     found: Withdrawal = self.withdrawals[id]
-    assert found.epoch > max(self.slots[self.turn].cut, self.slots[1 - self.turn].cut), "vault: covered"
+    assert found.epoch > max(self.slots[self.turn].cut, self.slots[3 - self.turn].cut), "vault: covered"
     signed: uint256 = vouchers.signed[found.account]
     assert signed > found.spent, "vault: nothing signed"
     allowed: uint256 = found.room - min(found.room, signed - found.spent)
@@ -365,7 +366,7 @@ def cut():
     """
     access_control._check_role(OPERATOR, msg.sender)
     self._require_open()
-    assert self.slots[1 - self.turn].number == 0, "vault: a batch is pending"
+    assert self.slots[3 - self.turn].number == 0, "vault: a batch is pending"
     assert self.epoch < self.slots[self.turn].cut + EPOCHS - VOIDS, "vault: submit first"
     log Cut(epoch=self.epoch)
     self._cut()
@@ -384,14 +385,14 @@ def submit(root: bytes32, total: uint256, size: uint256, receipts_root: bytes32,
     """
     access_control._check_role(OPERATOR, msg.sender)
     self._require_open()
-    assert self.slots[1 - self.turn].number == 0, "vault: a batch is pending"
+    assert self.slots[3 - self.turn].number == 0, "vault: a batch is pending"
     assert total <= self.cover, "vault: not backed"
     assert self.epoch > 1 and size < 2**32 and receipts < 2**32, "vault: shape"
     assert staticcall bond.secures(msg.sender) >= terms.penalty, "vault: bond too small"
     number: uint256 = self.batch_count + 1
     covered: uint256 = self.epoch - 1
     self.batch_count = number
-    self.slots[1 - self.turn] = Batch(
+    self.slots[3 - self.turn] = Batch(
         number=number,
         root=root,
         total=total,
@@ -438,7 +439,7 @@ def challenge(leaf: merkle_sum.Leaf, proof: merkle_sum.Proof) -> uint256:
     self._require_final(leaf, proof)
     into: uint256 = 0
     out: uint256 = 0
-    into, out = self._flows(leaf.account, self.slots[self.turn].cut, self.slots[1 - self.turn].cut)
+    into, out = self._flows(leaf.account, self.slots[self.turn].cut, self.slots[3 - self.turn].cut)
     gross: uint256 = leaf.balance + leaf.spent + into
     assert gross > out, "vault: nothing at stake"
     return self._challenge(leaf.account, gross - out, empty(bytes32))
@@ -459,10 +460,10 @@ def challenge_earnings(promise: Promise, signature: Bytes[65]) -> uint256:
     )
     assert access_control.hasRole[MARKET][ecdsa._recover_sig(digest, signature)], "vault: not promised"
     assert promise.receipt != empty(bytes32), "vault: no receipt"
-    assert self.slots[1 - self.turn].at >= promise.by, "vault: not in this batch"
+    assert self.slots[3 - self.turn].at >= promise.by, "vault: not in this batch"
     late_in: uint256 = 0
     late_out: uint256 = 0
-    late_in, late_out = self._flows(promise.provider, self.slots[1 - self.turn].cut, self.epoch)
+    late_in, late_out = self._flows(promise.provider, self.slots[3 - self.turn].cut, self.epoch)
     gross: uint256 = promise.earned + self.deposited[promise.provider] - late_in
     out: uint256 = self.requested[promise.provider] - late_out
     assert gross > out, "vault: nothing at stake"
@@ -495,7 +496,7 @@ def answer_earnings(
             final batch.
     """
     held: bytes32 = self.receipts_of[batch]
-    if batch == self.slots[1 - self.turn].number:
+    if batch == self.slots[3 - self.turn].number:
         held = self._pending_receipts()
     assert held == keccak256(abi_encode(receipts_root, receipts)), "vault: other receipts"
     assert merkle_sum._has_receipt(
@@ -524,13 +525,13 @@ def void(id: uint256):
          whoever leaves it too little gas leaves too little for the rest.
     """
     found: Challenge = self.challenges[id]
-    assert found.batch != 0 and found.batch == self.slots[1 - self.turn].number, "vault: not pending"
+    assert found.batch != 0 and found.batch == self.slots[3 - self.turn].number, "vault: not pending"
     assert block.timestamp > found.deadline, "vault: may still be answered"
     before: uint256 = staticcall IERC20(token).balanceOf(self)
     ok: bool = raw_call(
         bond.address,
         abi_encode(
-            self.slots[1 - self.turn].operator,
+            self.slots[3 - self.turn].operator,
             terms.penalty,
             self,
             method_id=method_id("slash(address,uint256,address)"),
@@ -542,8 +543,8 @@ def void(id: uint256):
     self.owed[found.challenger] += terms.stake + reward
     self.owed[commons] += slashed - reward
     self.challenges[id] = empty(Challenge)
-    self.slots[1 - self.turn].number = 0
-    self.slots[1 - self.turn].cut = 0
+    self.slots[3 - self.turn].number = 0
+    self.slots[3 - self.turn].cut = 0
     self.open_challenges = 0
     self.voids += 1
     self._cut()
@@ -558,7 +559,7 @@ def reclaim(id: uint256):
     @notice Returns the stake of a challenge whose batch ended for another's.
     """
     found: Challenge = self.challenges[id]
-    assert found.batch != 0 and found.batch != self.slots[1 - self.turn].number, "vault: still open"
+    assert found.batch != 0 and found.batch != self.slots[3 - self.turn].number, "vault: still open"
     self.challenges[id] = empty(Challenge)
     self.owed[found.challenger] += terms.stake
 
@@ -597,7 +598,7 @@ def close():
             pending batch that could be final is made final first.
     """
     assert not self.closed, "vault: closed"
-    if self.slots[1 - self.turn].number != 0 and self._can_finalise():
+    if self.slots[3 - self.turn].number != 0 and self._can_finalise():
         self._finalise()
     else:
         assert block.timestamp > self.final_at + terms.silence, "vault: not silent"
@@ -646,9 +647,9 @@ def pending() -> Batch:
     """
     @notice The batch that may be challenged now; all zeros if there is none.
     """
-    if self.slots[1 - self.turn].number == 0:
+    if self.slots[3 - self.turn].number == 0:
         return empty(Batch)
-    return self.slots[1 - self.turn]
+    return self.slots[3 - self.turn]
 
 
 @external
@@ -727,49 +728,49 @@ def _cut():
 @view
 def _pending_receipts() -> bytes32:
     return keccak256(
-        abi_encode(self.slots[1 - self.turn].receipts_root, self.slots[1 - self.turn].receipts)
+        abi_encode(self.slots[3 - self.turn].receipts_root, self.slots[3 - self.turn].receipts)
     )
 
 
 @internal
 @view
 def _can_finalise() -> bool:
-    return self.open_challenges == 0 and block.timestamp >= self.slots[1 - self.turn].at + terms.window
+    return self.open_challenges == 0 and block.timestamp >= self.slots[3 - self.turn].at + terms.window
 
 
 @internal
 def _finalise():
-    assert self.slots[1 - self.turn].number != 0, "vault: nothing pending"
+    assert self.slots[3 - self.turn].number != 0, "vault: nothing pending"
     assert not self.closed, "vault: closed"
     assert self._can_finalise(), "vault: not final yet"
     self.final_at = block.timestamp
     self.voids = 0
-    self.receipts_of[self.slots[1 - self.turn].number] = self._pending_receipts()
-    log Finalised(number=self.slots[1 - self.turn].number)
+    self.receipts_of[self.slots[3 - self.turn].number] = self._pending_receipts()
+    log Finalised(number=self.slots[3 - self.turn].number)
     self.slots[self.turn].number = 0
-    self.turn = 1 - self.turn
+    self.turn = 3 - self.turn
     self._cut()
 
 
 @internal
 def _close():
     self.closed = True
-    self.slots[1 - self.turn].number = 0
-    self.slots[1 - self.turn].cut = 0
+    self.slots[3 - self.turn].number = 0
+    self.slots[3 - self.turn].cut = 0
     self.open_challenges = 0
     log Closed(final=self.slots[self.turn].number)
 
 
 @internal
 def _challenge(account: address, least: uint256, receipt: bytes32) -> uint256:
-    assert not self.closed and self.slots[1 - self.turn].number != 0, "vault: nothing pending"
-    assert block.timestamp < self.slots[1 - self.turn].at + terms.window, "vault: window is over"
+    assert not self.closed and self.slots[3 - self.turn].number != 0, "vault: nothing pending"
+    assert block.timestamp < self.slots[3 - self.turn].at + terms.window, "vault: window is over"
     tokens._pull(token, msg.sender, terms.stake)
     self.open_challenges += 1
     self.challenge_count += 1
     deadline: uint256 = block.timestamp + terms.response
     self.challenges[self.challenge_count] = Challenge(
-        batch=self.slots[1 - self.turn].number,
+        batch=self.slots[3 - self.turn].number,
         challenger=msg.sender,
         account=account,
         least=least,
@@ -778,7 +779,7 @@ def _challenge(account: address, least: uint256, receipt: bytes32) -> uint256:
     )
     log Challenged(
         id=self.challenge_count,
-        batch=self.slots[1 - self.turn].number,
+        batch=self.slots[3 - self.turn].number,
         account=account,
         least=least,
         receipt=receipt,
@@ -790,11 +791,11 @@ def _challenge(account: address, least: uint256, receipt: bytes32) -> uint256:
 @internal
 def _answer(id: uint256, leaf: merkle_sum.Leaf, proof: merkle_sum.Proof):
     found: Challenge = self.challenges[id]
-    assert found.batch != 0 and found.batch == self.slots[1 - self.turn].number, "vault: not pending"
+    assert found.batch != 0 and found.batch == self.slots[3 - self.turn].number, "vault: not pending"
     assert block.timestamp <= found.deadline, "vault: too late"
     assert leaf.account == found.account, "vault: another's leaf"
     assert merkle_sum._is_in(
-        self.slots[1 - self.turn].root, self.slots[1 - self.turn].total, self.slots[1 - self.turn].size, leaf, proof
+        self.slots[3 - self.turn].root, self.slots[3 - self.turn].total, self.slots[3 - self.turn].size, leaf, proof
     ), "vault: not in the pending batch"
     assert leaf.balance + leaf.spent >= found.least, "vault: something is missing"
     assert leaf.spent <= max(
@@ -802,7 +803,7 @@ def _answer(id: uint256, leaf: merkle_sum.Leaf, proof: merkle_sum.Proof):
     ), "vault: not signed"
     self.challenges[id] = empty(Challenge)
     self.open_challenges -= 1
-    self.owed[self.slots[1 - self.turn].operator] += terms.stake
+    self.owed[self.slots[3 - self.turn].operator] += terms.stake
     log Answered(id=id, balance=leaf.balance, spent=leaf.spent)
 
 

@@ -1,0 +1,163 @@
+"""Break the contracts on purpose, one defect at a time: which test notices?
+
+    make mutants                                   all of them, as a table
+    python tests/contracts/mutants.py void exit    those whose line has one of these words
+
+Each mutant is a copy of the house in a temporary folder with one change to one contract. The
+written tests run first, then the random ones by themselves. A mutant that no test notices is
+a test that is missing, and the command fails.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+LEDGERS = (("bond", "erc20"), "ledgers")
+CUSTODY = (("vault_attacks", "vault", "vault_wallets", "vault_replay", "parity"), "vault_machine")
+LOOKED_AT_BY = {"Bond": LEDGERS, "Credit": LEDGERS, "Rights": LEDGERS}
+"""By contract: the files of written tests, the quick ones first, and of the random ones."""
+
+
+class Mutant(NamedTuple):
+    file: str
+    says: str
+    old: str
+    new: str = ""
+
+
+PENDING = "self.slots[3 - self.turn]"
+MUTANTS = (
+    Mutant("Vault", "exit pays the leaf again and again",
+           "        self.leaf_paid[msg.sender] = True\n"),
+    Mutant("Vault", "exit pays the deposits again and again",
+           "        self.deposits_paid[msg.sender] = True\n"),
+    Mutant("Vault", "exit takes anyone's leaf",
+           'assert leaf.account == msg.sender, "vault: not yours"', "pass"),
+    Mutant("Vault", "pay forgets what it paid",
+           "self.withdrawals[id].amount = found.amount - amount", "pass"),
+    Mutant("Vault", "pay does not wait for a batch",
+           'assert found.epoch <= self.slots[self.turn].cut, "vault: not covered yet"', "pass"),
+    Mutant("Vault", "ask forgets earlier requests",
+           "assert amount + out <= leaf.balance", "assert amount <= leaf.balance"),
+    Mutant("Vault", "a deposit counts in no epoch",
+           "    self.deposits[account][self.epoch] += amount\n"),
+    Mutant("Vault", "submit takes a total that is not backed",
+           'assert total <= self.cover, "vault: not backed"', "pass"),
+    Mutant("Vault", "a cut forgets what was asked for",
+           "self.cover = self.backed - self.reserved", "self.cover = self.backed"),
+    Mutant("Vault", "a challenge in the second after the window",
+           f"block.timestamp < {PENDING}.at + terms.window",
+           f"block.timestamp <= {PENDING}.at + terms.window"),
+    Mutant("Vault", "final a second before the window ends",
+           f"block.timestamp >= {PENDING}.at + terms.window",
+           f"block.timestamp + 1 >= {PENDING}.at + terms.window"),
+    Mutant("Vault", "final in spite of an open challenge",
+           "return self.open_challenges == 0 and ", "return "),
+    Mutant("Vault", "an answer need not have what is missing",
+           'assert leaf.balance + leaf.spent >= found.least, "vault: something is missing"',
+           "pass"),
+    Mutant("Vault", "an answer needs no signature",
+           "assert leaf.spent <= max(", "assert leaf.spent < max_value(uint256) or 0 <= max("),
+    Mutant("Vault", "void in the last second of the response",
+           "assert block.timestamp > found.deadline", "assert block.timestamp >= found.deadline"),
+    Mutant("Vault", "void keeps the challenger's stake",
+           "self.owed[found.challenger] += terms.stake + reward",
+           "self.owed[found.challenger] += reward"),
+    Mutant("Vault", "void gives the whole penalty to the challenger",
+           "reward: uint256 = slashed // 2", "reward: uint256 = slashed"),
+    Mutant("Vault", "a contested request stays reserved",
+           "    self.reserved -= less\n"),
+    Mutant("Vault", "collect forgets what it paid", "    self.owed[msg.sender] = 0\n"),
+    Mutant("merkle_sum", "a proof's sums need not be the total",
+           "top == root and sum == total", "top == root"),
+    Mutant("merkle_sum", "a leaf and a node are hashed alike",
+           "concat(0x00, abi_encode(leaf", "concat(0x01, abi_encode(leaf"),
+    Mutant("vouchers", "a voucher adds to the one before",
+           "self.signed[permit.account] += total - before",
+           "self.signed[permit.account] += total"),
+    Mutant("vouchers", "a session key signs beyond its limit",
+           'assert total <= permit.limit, "voucher: over the limit"', "pass"),
+    Mutant("vouchers", "a voucher of one lane counts in all",
+           "abi_encode(CHANNEL_TYPEHASH, account, lane)",
+           "abi_encode(CHANNEL_TYPEHASH, account, lane * 0)"),
+    Mutant("tokens", "a token may keep a fee",
+           "balanceOf(self) == before + amount,", "balanceOf(self) >= before,"),
+    Mutant("Bond", "a slash takes more than the bond",
+           "paid: uint256 = min(amount, its.bonded)\n    self.collateral[account].bonded = "
+           "its.bonded - paid",
+           "paid: uint256 = amount\n    self.collateral[account].bonded = "
+           "its.bonded - min(paid, its.bonded)"),
+    Mutant("Bond", "what is leaving escapes the slash",
+           "min(amount, its.bonded)", "min(amount, its.bonded - its.leaving)"),
+    Mutant("Bond", "release ignores claims",
+           "min(mine.claimed, mine.bonded)", "min(0, mine.bonded)"),
+    Mutant("Bond", "a verdict leaves the claim open",
+           "    self.claims[number] = empty(Claim)\n"),
+    Mutant("Credit", "an authorisation is used twice",
+           "    self.authorizationState[owner][nonce] = True\n"),
+    Mutant("Rights", "a reference is minted twice", "    self.minted[reference] = True\n"),
+    Mutant("Rights", "more than the issue is minted",
+           'assert erc20.totalSupply + grains <= issue, "rights: over the issue"', "pass"),
+)  # fmt: skip
+
+
+def house(mutant: Mutant, folder: Path) -> None:
+    """A copy of what the tests need, with the one change."""
+    for part in ("src", "tests", "contracts"):
+        skip = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / part, folder / part, symlinks=True, ignore=skip)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    path = folder / "contracts" / f"{mutant.file}.vy"
+    text = path.read_text()
+    assert text.count(mutant.old) == 1, f"{mutant.file}: '{mutant.old}' is not there once"
+    path.write_text(text.replace(mutant.old, mutant.new))
+
+
+def noticed(folder: Path, *names: str) -> str:
+    """The first test that fails in these files of a copy; nothing if all pass."""
+    files = [f"tests/contracts/test_{name}.py" for name in names]
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *files]
+    here = os.environ | {"PYTHONPATH": str(folder / "src"), "HYPOTHESIS_PROFILE": "once"}
+    done = subprocess.run(
+        [*command, "--hypothesis-seed=1"], cwd=folder, env=here, capture_output=True, text=True
+    )
+    if done.returncode == 0:
+        return ""
+    assert "does not compile" not in done.stdout, done.stdout[-2_000:]
+    found = re.search(r"^(?:FAILED|ERROR) \S+?::(\S+)", done.stdout, re.MULTILINE)
+    assert found, done.stdout[-2_000:] + done.stderr
+    return found[1].removesuffix("::runTest").partition("[")[0]
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main(words: list[str]) -> int:
+    chosen = [m for m in MUTANTS if not words or any(word in m.says for word in words)]
+    missed = 0
+    say("| contract | defect | written test | random run |\n|---|---|---|---|")
+    for mutant in chosen:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            house(mutant, folder)
+            files, machine = LOOKED_AT_BY.get(mutant.file, CUSTODY)
+            written, random = noticed(folder, *files), noticed(folder, machine)
+        missed += not (written or random)
+        cells = (f"`{test}`" if test else "-" for test in (written, random))
+        say(f"| {mutant.file} | {mutant.says} | {' | '.join(cells)} |")
+    say(f"\n{len(chosen)} mutants, {missed} not noticed.")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
