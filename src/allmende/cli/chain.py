@@ -32,7 +32,10 @@ GWEI, ETHER = 10**9, 10**18
 AWAY = ("unreachable", "timeout", "busy")
 
 
-MORE = {"deploy": "chain_deploy", "verify": "chain_deploy"}
+MORE = {
+    **dict.fromkeys(("deploy", "verify"), "chain_deploy"),
+    **dict.fromkeys(("call", "keys", "adopt"), "chain_acts"),
+}
 """Commands in modules of their own, where `deploy` is `deploy_`: name -> module here."""
 
 

@@ -72,21 +72,21 @@ def deploy_(data: str | None, node: str | None, profile: str, **chosen: Any) -> 
     The data directory's account sends, pays the gas, and becomes the operator. Terms never
     change: read docs/chain.md, "Deployment and verification", first.
     """
-    folder = _folder(data)
+    folder = folder_of(data)
     where = node or EMBEDDED.name
     if node and profile not in PLAYGROUNDS and not (chosen["guardian"] and chosen["commons"]):
         raise click.UsageError(
             "On a real chain say who may pause (--guardian) and who gets half of a penalty "
             "(--commons): neither should be the operator."
         )
-    with _said():
+    with said():
         made = asyncio.run(_deploy(folder, where, profile, chosen))
     click.echo(f"Done: {folder / FILE}. Now run `allmende chain verify`.")
     pairs({name: getattr(made, name) for name in ("chain_id", "credit", "bond", "vault")})
 
 
 async def _deploy(folder: Path, where: str, profile: str, chosen: dict[str, Any]) -> Deployment:
-    async with _opened(folder, where, profile) as opened:
+    async with opened_chain(folder, where, profile) as opened:
         known = recall(folder)
         if known is not None:
             await same_chain(opened.chain, known)
@@ -125,8 +125,8 @@ def verify_(data: str | None, node: str | None, url: str | None, as_json: bool) 
     Exit code 1 if anything is not as it should be, 3 if no node answers. Through two nodes of
     different owners it is worth more than through one.
     """
-    folder = _folder(data)
-    with _said():
+    folder = folder_of(data)
+    with said():
         known = recall(folder)
         if known is None:
             raise Failed(f"Nothing is deployed from {folder}: run `allmende chain deploy` there.")
@@ -148,7 +148,7 @@ def verify_(data: str | None, node: str | None, url: str | None, as_json: bool) 
 async def _verify(folder: Path, known: Deployment, node: str | None, market: str) -> list[Finding]:
     contracts = await chain_contracts.load_all(folder / CACHE)
     if node is None and known.profile == EMBEDDED.name and not _running(folder):
-        async with _opened(folder, EMBEDDED.name, "") as opened:
+        async with opened_chain(folder, EMBEDDED.name, "") as opened:
             return await verify(opened.chain, known, contracts)
     if node is None and known.profile != EMBEDDED.name:
         raise Failed(f"It was deployed on {known.profile}: name a node of that with --node.")
@@ -160,7 +160,7 @@ async def _verify(folder: Path, known: Deployment, node: str | None, market: str
 
 
 @contextlib.asynccontextmanager
-async def _opened(folder: Path, where: str, profile: str) -> AsyncIterator[OpenedChain]:
+async def opened_chain(folder: Path, where: str, profile: str) -> AsyncIterator[OpenedChain]:
     """The data directory's chain and account, for us alone."""
     with own(folder):
         upstream, clock = HttpUpstream(Guard()), SystemClock()
@@ -193,7 +193,7 @@ def _running(folder: Path) -> bool:
     return False
 
 
-def _folder(data: str | None) -> Path:
+def folder_of(data: str | None) -> Path:
     try:
         return Path(settings({"data": data}).data)
     except Unset as error:
@@ -201,7 +201,7 @@ def _folder(data: str | None) -> Path:
 
 
 @contextlib.contextmanager
-def _said() -> Iterator[None]:
+def said() -> Iterator[None]:
     """What can go wrong, as a sentence and an exit code."""
     try:
         yield
