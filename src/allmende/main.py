@@ -89,6 +89,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     chain_profile: Annotated[
         str, Meta(description="Which kind of chain a node's address leads to: `chain profiles`.")
     ] = ""
+    pay_per_call: Annotated[
+        bool, Meta(description="Serve callers without a key who pay on the chain for each call.")
+    ] = False
     url: Annotated[str, Meta(description="Where the command line finds a running market.")] = (
         "http://127.0.0.1:8700"
     )
@@ -183,6 +186,9 @@ class Market:
         keys = await self._found()
         await founding.withdraw_local(self.desk, self._clock)
         await self.chain_side.open()
+        if self.settings.pay_per_call:
+            secret = hashlib.sha256(self._signer.sign(b"allmende pay per call")).digest()
+            self._gateway.pay_per_call = await self.chain_side.pay_per_call(self.desk, secret)
         await self._follower.start()
         self._background(self._tick())
         self._background(self.chain_side.run())

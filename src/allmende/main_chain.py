@@ -25,7 +25,9 @@ from starlette.routing import BaseRoute
 
 from allmende.adapters.secrets import Vault
 from allmende.core.refusals import Refused, Why
+from allmende.desk import Desk
 from allmende.doors.chain_rpc import ChainRpc
+from allmende.doors.pay_per_call import PayPerCall
 from allmende.ports import ChainFailed, Clock, Sender, Upstream
 
 STEP_S = 1.0
@@ -52,6 +54,8 @@ class ChainSide:
     def __init__(self, wiring: Wiring) -> None:
         """Refused where the extra is missing or the settings do not fit; SecretBroken."""
         self.opened = None
+        self._wiring = wiring
+        self._paying: PayPerCall | None = None
         if not wiring.where:
             return
         with tools():
@@ -66,6 +70,21 @@ class ChainSide:
         if self.opened is not None:
             await self.opened.open()
 
+    async def pay_per_call(self, desk: Desk, secret: bytes) -> PayPerCall:
+        """What serves callers without a key. Refused where that cannot be. ChainFailed."""
+        if self.opened is None:
+            text = (
+                "The setting pay_per_call needs a chain: `--chain embedded`, or a node's address."
+            )
+            raise Refused(Why.BAD_VALUE, text, field="pay_per_call")
+        with tools():
+            from allmende.adapters.chain.paid_in import open_payments
+        clock = self._wiring.clock
+        payments = await open_payments(self.opened, self._wiring.folder, clock)
+        self._paying = PayPerCall(desk, clock, payments, secret)
+        await self._paying.open()
+        return self._paying
+
     def routes(self) -> list[BaseRoute]:
         """What the hall gets besides its own doors."""
         if self.opened is None or not self.opened.embedded:
@@ -74,6 +93,8 @@ class ChainSide:
 
     async def close(self) -> None:
         """When the doors are closed and `run` has ended."""
+        if self._paying is not None:
+            await self._paying.close()
         if self.opened is not None:
             await self.opened.close()
 
