@@ -11,7 +11,7 @@ from doors import HOST, Doors
 
 from allmende.core.refusals import Why
 from allmende.core.units import CREDIT
-from allmende.doors import figures, forms, pages, words
+from allmende.doors import assets, figures, forms, words
 
 PUBLIC = ("/", "/offers", "/verify", "/settle", "/govern", "/observe")
 PRIVATE = ("/members", "/budgets", "/keys", "/receipts")
@@ -265,7 +265,7 @@ def test_both_languages_have_the_same_texts_with_the_same_gaps() -> None:
 
 def test_every_text_that_a_template_names_exists_and_every_text_is_named() -> None:
     known = set(words.load()["en"].texts)
-    source = "".join(file.read_text() for file in (pages.ASSETS / "templates").iterdir())
+    source = "".join(file.read_text() for file in (assets.ASSETS / "templates").iterdir())
     named = set(re.findall(r"""\bt\(["']([\w.]+)["'][,)]""", source))
     assert named <= known
     families = tuple(re.findall(r"""["']([\w.]+\.)["'] ~""", source))

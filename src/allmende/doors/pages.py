@@ -9,20 +9,17 @@ Worked number: the whole look is one style sheet and one script of some sixty li
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-import jinja2
 import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from allmende.core.refusals import Refused, Why
-from allmende.doors import figures, forms, lookups, words
+from allmende.doors import assets, forms, lookups, words
 from allmende.doors.account import events
 from allmende.doors.browser import LANGUAGE, Doorman, form, require_own_page
 from allmende.doors.counter import Counter
@@ -33,7 +30,6 @@ from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.sight import Viewer
 
-ASSETS = Path(__file__).parent / "pages_assets"
 YEAR_S = 31_536_000
 STAGES = {
     "issue": ("members", ("members",)),
@@ -50,7 +46,6 @@ ABOVE = {
     **dict.fromkeys(("instrument", "trade", "issue", "order"), "market"),
 }
 """A page that no navigation lists -> the one that leads to it."""
-KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 class Page(NamedTuple):
@@ -59,12 +54,6 @@ class Page(NamedTuple):
     path: str
     gather: Callable[[Seen], Awaitable[dict[str, Any]]]
     open: bool = False
-
-
-class Asset(NamedTuple):
-    body: bytes
-    kind: str
-    version: str
 
 
 class Pages:
@@ -84,8 +73,8 @@ class Pages:
         self._live = live
         self._doorman = doorman
         self._words = words.load()
-        self._assets = _assets(ASSETS / "static")
-        self._templates = _templates(ASSETS / "templates")
+        self._assets = assets.assets()
+        self._templates = assets.templates()
         market, orders = exchange
         self._pages = {
             "home": Page("/", gather.home, open=True),
@@ -270,26 +259,3 @@ def _inside(path: str) -> str:
     """A path of this market, whatever was asked: nobody is sent elsewhere after signing in."""
     plain = path.startswith("/") and not path.startswith("//") and "\\" not in path
     return path if plain and path.isprintable() else "/"
-
-
-def _assets(folder: Path) -> dict[str, Asset]:
-    found = {}
-    for file in sorted(folder.iterdir()):
-        body = file.read_bytes()
-        version = hashlib.sha256(body).hexdigest()[:10]
-        found[file.name] = Asset(body, KINDS[file.suffix], version)
-    return found
-
-
-def _templates(folder: Path) -> jinja2.Environment:
-    """Everything is escaped; what is missing is an error."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {"figures": figures}
-    environment.filters["zip_self"] = lambda values: [(value, value) for value in values]
-    return environment
