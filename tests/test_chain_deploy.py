@@ -298,6 +298,26 @@ def test_verify_finds_a_role_that_nobody_recorded_and_one_that_is_gone(
     check(kind, tmp_path, test)
 
 
+@pytest.mark.parametrize("kind", NODES)
+def test_an_operator_is_replaced_by_the_admin(kind: str, tmp_path: Path) -> None:
+    """Rehearses docs/runbook-chain.md, "The operator's key is lost or stolen"."""
+
+    async def test(town: Town) -> None:
+        c, made = town.custody, town.deployment
+        assert (await town.by(OTHER, c.revoke(made.vault, "OPERATOR", made.operator))).ok
+        assert (await town.by(OTHER, c.grant(made.vault, "OPERATOR", STRANGER.address))).ok
+        with pytest.raises(AssertionError, match="access_control"):
+            await town.do(c.cut())
+        await town.do(c.transfer(STRANGER.address, made.terms.penalty))
+        await town.by(STRANGER, c.approve(made.bond, made.terms.penalty))
+        assert (await town.by(STRANGER, c.bond_for(STRANGER.address, made.terms.penalty))).ok
+        assert (await town.by(STRANGER, c.cut())).ok
+        replaced = structs.replace(made, operator=STRANGER.address, own_credit=False)
+        assert await bad(town.rig.chain, replaced) == {}
+
+    check(kind, tmp_path, test, admin=OTHER.address)
+
+
 def test_verify_finds_a_bond_that_is_leaving(tmp_path: Path) -> None:
     async def test(town: Town) -> None:
         made, abi = town.deployment, Abi(contracts()["Bond"])

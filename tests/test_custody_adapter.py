@@ -156,6 +156,33 @@ def test_a_challenge_is_seen_answered_and_its_stake_collected(kind: str, tmp_pat
     check(kind, tmp_path, test)
 
 
+@pytest.mark.parametrize("kind", NODES)
+def test_a_false_batch_is_voided_and_the_bond_pays(kind: str, tmp_path: Path) -> None:
+    """Rehearses docs/runbook-chain.md, "A false batch is pending"."""
+
+    async def test(town: Town) -> None:
+        c, terms = town.custody, town.deployment.terms
+        await give(town, ANNA, 10 * CREDIT)
+        await town.do(c.cut())
+        await town.do(c.transfer(ANNA.address, terms.stake))
+        await town.by(ANNA, c.approve(town.deployment.vault, terms.stake))
+        await submit(town, Book((BERT, 10 * CREDIT, 0)))
+        nothing = ms.Leaf(raw(ANNA.address), 0, 0), ms.Proof(0, ())
+        assert (await town.by(ANNA, c.challenge_leaf(*nothing))).ok
+        await town.later(terms.response + 1)
+        assert (await town.by(BERT, c.void(1))).ok
+        seen = await town.seen()
+        assert (seen.pending.number, seen.voids, seen.open_challenges) == (0, 1, 0)
+        at = await town.now()
+        assert await c.owed(ANNA.address, at) == terms.stake + terms.penalty // 2
+        assert await c.owed(town.deployment.commons, at) == terms.penalty // 2
+        await submit(town, Book((ANNA, 10 * CREDIT, 0)))
+        await finalise(town)
+        assert (await town.seen()).voids == 0
+
+    check(kind, tmp_path, test)
+
+
 def test_a_promise_is_challenged_and_its_receipt_shown(tmp_path: Path) -> None:
     async def test(town: Town) -> None:
         c, stake = town.custody, town.deployment.terms.stake
