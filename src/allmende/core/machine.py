@@ -139,8 +139,9 @@ def replay(events: Iterable[e.Event], state: State | None = None) -> State:
 
 
 def digest(state: State) -> str:
-    """SHA-256 of the state's deterministic JSON, in hex."""
-    return hashlib.sha256(_ENCODE(state)).hexdigest()
+    """SHA-256 of the state's deterministic JSON, in hex. Lanes are numbers, JSON's names text."""
+    held = msgspec.to_builtins(state.wallets, str_keys=True, order="deterministic")
+    return hashlib.sha256(_ENCODE((structs.replace(state, wallets={}), held))).hexdigest()
 
 
 def _scope(command: c.Command) -> str:
