@@ -5,6 +5,7 @@ python -m bench setup [--only a,b]   only install peers into bench/.env
 python -m bench gateway --only a,b   a part, printed; --write keeps it
 python -m bench desk                 the desk alone, printed; --write keeps it
 python -m bench matching             order books and the call auction; --write keeps it
+python -m bench gas                  what calls of the contracts cost; --write keeps it
 python -m bench report               RESULTS.md again from results.json
 """
 
@@ -16,7 +17,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-from bench import desk, gateway, machine, matching, peers, report, results
+from bench import desk, gas, gateway, machine, matching, peers, report, results
 from bench.peers import NotRun, Peer
 from bench.peers.base import BENCH
 
@@ -39,6 +40,9 @@ def main(words: list[str]) -> int:
     if ask.what in ("all", "matching"):
         kept.matching = matching.measure(_today(), command, _commit(), ask.rounds, say)
         print(report.page(results.Results(matching=kept.matching)))
+    if ask.what in ("all", "gas"):
+        kept.gas = gas.measure(_today(), command, _commit(), say)
+        print(report.page(results.Results(gas=kept.gas)))
     if ask.write or ask.what in ("all", "report"):
         results.write(kept)
         (BENCH / "RESULTS.md").write_text(report.page(kept))
@@ -48,7 +52,7 @@ def main(words: list[str]) -> int:
 def _arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    what = ["all", "setup", "gateway", "desk", "matching", "report"]
+    what = ["all", "setup", "gateway", "desk", "matching", "gas", "report"]
     parser.add_argument("what", nargs="?", default="all", choices=what)
     parser.add_argument("--only", default="", help="peers, by name, with commas between")
     parser.add_argument("--rounds", type=int, default=3)

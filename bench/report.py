@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 
-from bench import matching_report
+from bench import gas_report, matching_report
 from bench.gateway import CELLS, PACE_MS, PeerResult, Visit
 from bench.machine import Limits, Machine
 from bench.payload import EVENTS
@@ -39,6 +39,8 @@ def page(results: Results) -> str:
         parts += _desk(results.desk)
     if results.matching:
         parts += matching_report.section(results.matching, _machine(results.matching.machine))
+    if results.gas:
+        parts += gas_report.section(results.gas)
     return "\n\n".join(parts) + "\n"
 
 

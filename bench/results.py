@@ -1,7 +1,7 @@
 """Results: what a run found, as it is kept in results.json and told in RESULTS.md.
 
 Rule: RESULTS.md is written from results.json, results.json by a run; neither by hand.
-Invariant: gateways, desk and matching each carry their own date, machine and command.
+Invariant: gateways, desk, matching and gas each carry their own date and command.
 Worked number: three rounds of 7_450, 7_900 and 7_600/s are told as 7,600.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
+from bench.gas import GasResults
 from bench.gateway import Options, PeerResult
 from bench.machine import Limits, Machine
 from bench.matching import MatchingResults
@@ -59,6 +60,7 @@ class Results(Struct):
     gateways: GatewayResults | None = None
     desk: DeskResults | None = None
     matching: MatchingResults | None = None
+    gas: GasResults | None = None
 
 
 def read(path: Path = PATH) -> Results:
