@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from chains import ACCOUNT, OTHER
 from fake_answers import Act
-from paying import FUNDS, RESPONSE, SIGNATURE, Paying, paying, person, read, written
+from paying import FUNDS, NETWORK, RESPONSE, SIGNATURE, Paying, paying, person, read, written
 from served import HELLO, close, dumps, run
 
 from allmende.core import events as e
@@ -147,6 +149,33 @@ def test_a_key_is_asked_for_nothing_new(tmp_path: Path) -> None:
             await rig.nothing_moved()
 
     run(work())
+
+
+def test_the_documents_client_pays(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs/pay-per-call.md").read_text()
+
+    async def work() -> None:
+        program = page.partition("```python\n")[2].partition("```")[0]
+        async with paying(tmp_path) as rig:
+            for written_, real in (
+                ("http://127.0.0.1:8700", rig.market.url.removesuffix("/v1")),
+                ("smollm2-135m-instruct", "fake"),
+                ('CREDIT = "eip155:31337", "0x..."', f'CREDIT = "{NETWORK}", "{rig.credit}"'),
+                ('WALLET_KEY = "0x..."', f'WALLET_KEY = "{rig.payer.key.hex()}"'),
+            ):
+                assert written_ in program
+                program = program.replace(written_, real)
+            said = await asyncio.to_thread(output, program)
+            assert said == " word word word word 0.000003"
+            await spent(rig)
+
+    run(work())
+
+
+def output(code: str) -> str:
+    """What a program prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.rstrip("\n")
 
 
 # --- once -------------------------------------------------------------------------------
