@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from allmende.core import custody_events as w
 from allmende.core import events as e
 from allmende.core import exchange_events as f
 from allmende.core.nouns import Receipt
 from allmende.core.state import State
-from allmende.lab import model_exchange
+from allmende.lab import model_custody, model_exchange
 
 Money = dict[tuple[str, str], int]
 """(asset, account) -> pico-credits"""
@@ -39,6 +40,7 @@ def agree(state: State, events: Sequence[e.Event]) -> None:
     assert _machine_money(state.batch.net) == net(receipts), "net of the open batch"
     batches_are_true(events)
     model_exchange.agree(state, events)
+    model_custody.agree(state, events)
 
 
 def balances(events: Iterable[e.Event]) -> Money:
@@ -79,10 +81,7 @@ def provisional(events: Iterable[e.Event]) -> dict[str, tuple[Receipt, e.Reserve
 def set_aside(events: Sequence[e.Event]) -> Money:
     """Of payers what is still held for them, of payees what is not final yet, and of traders
     what their orders and claims may cost."""
-    assets = {}
-    for event in events:
-        if isinstance(event, e.BudgetAdded):
-            assets[event.id] = event.asset
+    assets = {id_: event.asset for id_, event in _added(events).items()}
     total: Money = defaultdict(int)
     for reserved in open_holds(events).values():
         source = f"bond/{reserved.right}" if reserved.right else reserved.account
@@ -100,9 +99,10 @@ def set_aside(events: Sequence[e.Event]) -> Money:
 
 def budget_spent(events: Sequence[e.Event], budget: str, now: int) -> int:
     """What the receipts below a budget that were made in the period of `now` cost by now."""
-    added = {event.id: event for event in events if isinstance(event, e.BudgetAdded)}
+    added = _added(events)
     parents = {id_: event.parent for id_, event in added.items()}
-    kind = added[budget].period
+    asked = added[budget]
+    kind = "total" if isinstance(asked, w.PermitGranted) else asked.period
     latest = {
         event.receipt.id: event.receipt
         for event in events
@@ -114,6 +114,17 @@ def budget_spent(events: Sequence[e.Event], budget: str, now: int) -> int:
         if budget in _upward(parents, receipt.budget)
         and period(kind, receipt.at) == period(kind, now)
     )
+
+
+def _added(events: Iterable[e.Event]) -> dict[str, e.BudgetAdded | w.PermitGranted]:
+    """Budget -> what made it: a permit makes one for its session."""
+    found: dict[str, e.BudgetAdded | w.PermitGranted] = {}
+    for event in events:
+        if isinstance(event, e.BudgetAdded):
+            found[event.id] = event
+        elif isinstance(event, w.PermitGranted) and event.budget:
+            found[event.budget] = event
+    return found
 
 
 def _upward(parents: dict[str, str], budget: str) -> list[str]:
