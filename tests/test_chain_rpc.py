@@ -144,6 +144,29 @@ def _cause(node: EmbeddedNode, method: str) -> str:
     return ""
 
 
+@pytest.mark.parametrize(
+    ("cause", "detail", "text"),
+    [
+        ("reverted", "no key", "execution reverted: no key"),
+        ("reverted", "execution reverted", "execution reverted"),
+        ("nonce_too_low", "next is 5, this has 4", "nonce too low: next is 5, this has 4"),
+        ("failed", "odd", "odd"),
+    ],
+)
+def test_what_went_wrong_is_said_in_the_words_that_wallets_look_for(
+    cause: str, detail: str, text: str
+) -> None:
+    async def ask(method: str, params: Any = ()) -> Any:
+        raise ChainFailed(cause, detail)
+
+    async def work() -> None:
+        async with serve(Starlette(routes=ChainRpc(ask).routes())) as url:
+            _, told = await post(url, b'{"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"}')
+            assert told["error"]["message"] == text
+
+    asyncio.run(work())
+
+
 def test_bodies_and_batches_are_bounded(tmp_path: Path) -> None:
     async def test(url: str, node: EmbeddedNode) -> None:
         one = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
@@ -332,11 +355,22 @@ def test_a_node_that_answers_nonsense_is_understood(answer: Any, cause: str) -> 
         ("Upfront cost exceeds account balance", "no_funds"),
         ("invalid chain id for signer: have 1 want 56", "wrong_chain"),
         ("execution reverted: no key", "reverted"),
+        ("execution reverted: erc20: insufficient allowance", "reverted"),
+        ("execution reverted: nonce too low", "reverted"),
     ],
 )
 def test_every_nodes_words_become_one_cause(words: str, cause: str) -> None:
     answer = {"error": {"code": -32000, "message": words}}
     assert asked_of(answer, lambda chain: chain.send(b"\x02")).cause == cause
+
+
+def test_what_a_contract_says_is_not_taken_for_the_nodes_word() -> None:
+    """A transaction that reverts fails alone; one for which money is missing stops the line."""
+    words = "erc20: insufficient allowance"
+    said = "0x08c379a0" + f"{32:064x}{len(words):064x}" + words.encode().hex().ljust(64, "0")
+    for error in ({"code": 3, "message": words}, {"code": -32000, "message": words, "data": said}):
+        failed = asked_of({"error": error}, lambda chain: chain.estimate(ACCOUNT.address, "", b""))
+        assert (failed.cause, failed.detail) == ("reverted", words)
 
 
 def block(number: int, **other: Any) -> dict[str, Any]:

@@ -138,9 +138,10 @@ def _bounded(method: str, params: list[Any]) -> list[Any]:
 
 def _failed(number: Any, failed: ChainFailed) -> bytes:
     word = _WORDS.get(failed.cause, "")
-    text = ": ".join(part for part in (word, failed.detail) if part and part != word)
+    detail = "" if failed.detail == word else failed.detail
+    text = ": ".join(part for part in (word, detail) if part)
     data = "0x" + failed.data.hex() if failed.cause == "reverted" else None
-    return _error(number, _CODES.get(failed.cause, SERVER), text or word, data)
+    return _error(number, _CODES.get(failed.cause, SERVER), text, data)
 
 
 def _id(question: Any) -> Any:

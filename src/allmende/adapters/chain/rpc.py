@@ -25,16 +25,18 @@ from allmende.ports import Call, ChainFailed, Upstream, UpstreamFailed
 
 ANSWER_MAX = 1 << 24
 PATIENCE_S = 20.0
+REVERTED = 3
+"""go-ethereum's code for it; the message is then often the contract's own."""
 
 _CAUSES = tuple(
     (re.compile(pattern, re.IGNORECASE), cause)
     for pattern, cause in (
+        (r"revert", "reverted"),  # first: a contract's own words follow, and can be any of these
         (r"already known|already imported|known transaction", "known"),
         (r"nonce.{0,12}too low|nonce below|nonce is too low", "nonce_too_low"),
         (r"underpriced|fee.{0,24}(less than|below|too low)|gas price.{0,12}too low", "underpriced"),
         (r"insufficient|exceeds.{0,24}balance|upfront cost|doesn't have enough", "no_funds"),
         (r"chain.?id|wrong chain|replay.protected", "wrong_chain"),
-        (r"revert", "reverted"),
     )
 )
 
@@ -113,6 +115,8 @@ def _failed(error: Any) -> ChainFailed:
     if code == -32005:
         return ChainFailed("busy", text)
     cause = next((cause for words, cause in _CAUSES if words.search(text)), "failed")
+    if code == REVERTED or reason(data):  # whatever a contract says, it is not the node's word
+        cause = "reverted"
     return ChainFailed(cause, reason(data) or text if cause == "reverted" else text, data)
 
 
