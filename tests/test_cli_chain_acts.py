@@ -55,13 +55,13 @@ class Emergency:
 
 
 @contextlib.asynccontextmanager
-async def emergency(kind: str, folder: Path) -> AsyncIterator[Emergency]:
+async def emergency(kind: str, folder: Path, *more: str) -> AsyncIterator[Emergency]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("allmende.doors.chain_rpc.CALL_GAS", 15_000_000)  # our door is no node
         async with serve_chain(kind, folder) as (rig, url):
             one = Emergency(rig, data_directory(folder / "data"), url)
             await rig.send((await one.keys())["operator"], value=10**18, gas=21_000)
-            await one.done("deploy", "--profile", "anvil")
+            await one.done("deploy", "--profile", "anvil", *more)
             yield one
 
 
@@ -83,6 +83,34 @@ def test_a_stolen_market_key_is_revoked_and_another_one_takes_its_place(
             await here.done("call", "--send", "grant", "vault", "MARKET", new)
             keep(here.data, structs.replace(here.record, market_key=new))
             await here.done("verify")
+
+    asyncio.run(work())
+
+
+def test_a_lost_operators_key_is_followed_by_another(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with emergency("embedded", tmp_path, "--admin", OTHER.address) as here:
+            penalty = str(here.record.terms.penalty)
+            for name in ("chain.key", "outbox.sqlite"):
+                (here.data / name).rename(tmp_path / f"{name}.old")
+            new = (await here.keys())["operator"]
+            for address in (new, OTHER.address):
+                await here.rig.send(address, value=10**18, gas=21_000)
+            admin = Rig(here.rig.kind, here.rig.chain, here.rig.profile, OTHER)
+            for words in (("revoke", "vault", "OPERATOR", "operator"),
+                          ("grant", "vault", "OPERATOR", new)):  # fmt: skip
+                told = json.loads((await here.run("call", "--json", *words, node=False)).output)
+                assert (await admin.send(told["to"], bytes.fromhex(told["data"][2:]))).ok
+            short = await here.run("call", "--send", "bond_for", new, penalty)
+            assert short.exit_code == 1  # it has no credit: somebody who has some bonds it
+            keep(here.data, structs.replace(here.record, operator=new))
+            assert "block" in await here.done("call", "--send", "cut")
+            found = await here.run("verify")
+            bad = [line for line in found.output.splitlines() if line.startswith(" BAD")]
+            assert len(bad) == 3
+            assert {"owner", "minters", "bond"} == {
+                word for line in bad for word in ("owner", "minters", "bond") if f" {word}" in line
+            }
 
     asyncio.run(work())
 
