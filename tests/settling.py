@@ -1,0 +1,341 @@
+"""A market that settles on real contracts, for tests: one desk, one chain, time moved by hand.
+
+    async with town(tmp_path) as t:
+        await t.deposit(ANNA, 5 * CREDIT)
+        await t.run(3)
+        assert t.balance("anna") == 5 * CREDIT
+
+The deployment is made once per run of the tests and copied. Anna is a buyer, Paul a provider, both
+with wallets; uni is a member without one, that the house stands for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from chains import ACCOUNT, CHAIN_ID, ETHER, OTHER, Rig
+from deployed import contracts, plan
+from eth_utils import keccak
+from market import HandClock, Signer
+
+from allmende.adapters.chain.account import Account
+from allmende.adapters.chain.custody import ChainCustody
+from allmende.adapters.chain.deploy import deploy
+from allmende.adapters.chain.evm import Genesis
+from allmende.adapters.chain.node import EmbeddedNode
+from allmende.adapters.chain.outbox import Outbox
+from allmende.adapters.chain.profiles import EMBEDDED, Profile
+from allmende.adapters.chain.reader import Reader
+from allmende.adapters.chain.signing import Keys
+from allmende.adapters.chain.submitter import Submitter
+from allmende.adapters.chain.terms import LOCAL, Norm
+from allmende.adapters.secrets import Vault
+from allmende.adapters.sqlite_journal import SqliteJournal
+from allmende.adapters.trees import SqliteTrees
+from allmende.adapters.views import SqliteViews
+from allmende.adapters.views_worker import follow
+from allmende.core import commands as c
+from allmende.core.custody import Permit
+from allmende.core.custody_commands import GrantPermit, LinkWallet, Vouch
+from allmende.core.nouns import Key, Member, Offer, Title
+from allmende.core.units import CREDIT, SECOND, Instant, Tariff, Units, Zone
+from allmende.custody import ContractCall, Deployment, VaultSeen
+from allmende.desk import Desk
+from allmende.doors.settler import Settler
+from allmende.ports import Mined, Wanted
+from allmende.wire import voucher as v
+
+BORN_S = 1_790_000_000
+ANNA = Account(keccak(text="anna"))
+PAUL = Account(keccak(text="paul"))
+CARL = Account(keccak(text="carl"))
+KEYS = {"anna": "a" * 64, "uni": "b" * 64}
+FOREVER: Instant = (BORN_S + 10**9) * SECOND
+TOKEN = CREDIT // 1_000
+"""Pico-credits that one token costs; 94 % of it are the provider's."""
+NORM: Norm = msgspec.structs.replace(
+    LOCAL, window=100, response=50, silence=20_000, delay=60, pause_max=100, pause_gap=100,
+    grace=1_000,
+)  # fmt: skip
+MARKET = OTHER
+
+
+def play(folder: Path, scenario: Callable[[Town], Any], **options: Any) -> None:
+    """Run a scenario in a town of its own."""
+    template()
+
+    async def run() -> None:
+        async with town(folder, **options) as t:
+            await scenario(t)
+
+    asyncio.run(run())
+
+
+@contextlib.asynccontextmanager
+async def town(folder: Path, **options: Any) -> AsyncIterator[Town]:
+    made = template()
+    for file in ("chain.sqlite", "outbox.sqlite"):
+        shutil.copy(made[0] / file, folder / file)
+    t = Town(folder, made[1], **options)
+    await t.open()
+    try:
+        yield t
+    finally:
+        await t.close()
+
+
+@cache
+def template() -> tuple[Path, Deployment]:
+    """A folder with the chain of a finished deployment, where everybody has money."""
+    folder = Path(tempfile.mkdtemp())
+    with ThreadPoolExecutor(1) as thread:
+        return folder, thread.submit(asyncio.run, _deploy(folder)).result()
+
+
+async def _deploy(folder: Path) -> Deployment:
+    clock = HandClock(BORN_S * SECOND)
+    node = open_node(folder, clock)
+    outbox, chain = Outbox(folder / "outbox.sqlite"), Reader(node.ask, node.close)
+    sender = Submitter(chain, outbox, ACCOUNT, EMBEDDED, clock)
+    rig = Rig("embedded", chain, EMBEDDED)
+    made = await deploy(chain, sender, contracts(), plan(rig, norm=NORM))
+    custody = ChainCustody(chain, made, contracts(), EMBEDDED, clock)
+    for one in (ACCOUNT, ANNA, PAUL, CARL):
+        key = f"mint {one.address}"
+        sender.put(Wanted(key, *custody.mint_credit(one.address, 1_000 * CREDIT)))
+    await sender.step()
+    await sender.step()
+    for one in (ANNA, PAUL, CARL):
+        other = Rig("embedded", chain, EMBEDDED, one)
+        call = custody.approve(made.vault, 2**255)
+        assert (await other.send(*call)).ok
+    await chain.close()
+    outbox.close()
+    return made
+
+
+def open_node(folder: Path, clock: HandClock) -> EmbeddedNode:
+    rich = {one.address: 100 * ETHER for one in (ACCOUNT, ANNA, PAUL, CARL)}
+    genesis = Genesis(CHAIN_ID, rich, BORN_S)
+    return EmbeddedNode(folder / "chain.sqlite", genesis, lambda: clock.at // SECOND)
+
+
+class Town:
+    """Everything of one market. `open` and `crash` make all but the chain anew from the disk."""
+
+    def __init__(
+        self,
+        folder: Path,
+        deployment: Deployment,
+        *,
+        profile: Profile = EMBEDDED,
+        every_s: int = 0,
+        watch: Callable[[Any], Any] = lambda thing: thing,
+    ) -> None:
+        self.folder = folder
+        self.deployment = deployment
+        self.profile = profile
+        self.every_s = every_s
+        self.watch = watch
+        self.clock = HandClock((BORN_S + 1_000) * SECOND)
+        self.node = open_node(folder, self.clock)
+        self.chain = Reader(self.node.ask, self.node.close)
+        self.keys = Keys(Vault(bytes(32)), ACCOUNT, MARKET)
+        self._count = 0
+
+    # --- coming and going ----------------------------------------------------------------
+
+    async def open(self) -> None:
+        files = self.folder
+        self.outbox = Outbox(files / "outbox.sqlite")
+        self.sender = Submitter(self.chain, self.outbox, ACCOUNT, self.profile, self.clock)
+        self.custody = ChainCustody(
+            self.chain, self.deployment, contracts(), self.profile, self.clock
+        )
+        self.journal = SqliteJournal(files / "journal.sqlite")
+        self.desk = Desk(self.journal, Signer(), self.clock)
+        await self.desk.start()
+        if self.desk.state.market is None:
+            await self.found()
+        self.trees = SqliteTrees(files / "trees.sqlite")
+        self.views = SqliteViews(files / "views.sqlite", self.fold)
+        self.settler = Settler(
+            *(self.watch(self.desk), self.clock, self.watch(self.custody), self.keys),
+            *(self.watch(self.sender), self.watch(self.trees), self.watch(self.views)),
+            every_s=self.every_s,
+        )
+
+    def fold(self) -> None:
+        follow(self.folder / "journal.sqlite", self.folder / "views.sqlite", lambda: False)
+
+    async def leave(self) -> None:
+        """Let go of the files, as a process that ends."""
+        await self.views.close()
+        self.trees.close()
+        self.outbox.close()
+        self.journal.close()
+
+    async def close(self) -> None:
+        await self.desk.close()
+        await self.leave()
+        await self.chain.close()
+
+    async def crash(self) -> None:
+        """What was not durable is gone; come back from what was."""
+        desk = self.desk
+        desk._group.clear()
+        if desk._committing is not None:
+            await asyncio.wait([desk._committing])
+        desk._writer.end()
+        await self.leave()
+        await self.open()
+
+    async def found(self) -> None:
+        at = self.clock.now()
+        offer = Offer(
+            "o", "paul", "t", "smol", "credit", Tariff(0, None, TOKEN), Zone("DEU"), "http://h/v1",
+            max_output=10**6,
+        )  # fmt: skip
+        commands: list[c.Command] = [
+            c.Found(at=at, market="m", name="M", mode="open", operator="op", public_key="0" * 64),
+            *(c.AddMember(at=at, member=Member(i, i, "person")) for i in ("anna", "uni")),
+            c.AddMember(at=at, member=Member("paul", "Paul", "provider")),
+            c.Deposit(at=at, member="uni", amount=10 * CREDIT, reference="wire 1"),
+            *(LinkWallet(at=at, member=m, address=a.address) for m, a in WALLETS.items()),
+            *(c.AddBudget(at=at, id=m, name=m, owner=m) for m in KEYS),
+            *(c.IssueKey(at=at, key=Key(m, KEYS[m], m, "spend", m)) for m in KEYS),
+            c.RegisterTitle(at=at, title=Title("t", "paul", "model", "T")),
+            c.PostOffer(at=at, offer=offer),
+        ]
+        for command in commands:
+            await self.desk.submit(command)
+        await self.permit("anna", 100 * CREDIT)
+
+    # --- the desk ------------------------------------------------------------------------
+
+    async def permit(self, member: str, limit: int, **more: Any) -> Account | None:
+        """Its wallet's permit; `own` has the session's key with the member. That key, if so."""
+        own, lane = more.get("own"), more.get("lane", 0)
+        key, sealed = (own.address, "") if own else self.keys.fresh()
+        expires = more.get("expires", FOREVER)
+        said = v.Permit(
+            *(_raw(WALLETS[member].address), _raw(key), lane, limit, bytes(32)),
+            expires // SECOND,
+        )
+        signed = WALLETS[member].sign_digest(v.permit_digest(self.custody.domain, said, keccak))
+        permit = Permit(lane, key, limit, (), expires, signed.hex(), sealed)
+        self._count += 1
+        budget, parent = (f"s{self._count}", member) if lane else ("", "")
+        at = self.clock.now()
+        await self.desk.submit(
+            GrantPermit(at=at, member=member, permit=permit, budget=budget, parent=parent)
+        )
+        if lane:
+            secret = f"{self._count:064d}"
+            await self.desk.submit(
+                c.IssueKey(at=at, key=Key(budget, secret, member, "spend", budget))
+            )
+            self.session = secret
+        return own
+
+    async def vouch(self, member: str, lane: int, amount: int, key: Account) -> None:
+        channel = v.channel(_raw(WALLETS[member].address), lane, keccak)
+        digest = v.voucher_digest(self.custody.domain, channel, amount, keccak)
+        signed = key.sign_digest(digest).hex()
+        await self.desk.submit(
+            Vouch(at=self.clock.now(), member=member, lane=lane, amount=amount, signature=signed)
+        )
+
+    async def hold(self, member: str, tokens: int, *, key: str = "") -> str:
+        self._count += 1
+        id_ = f"r{self._count}"
+        await self.desk.submit(
+            c.Reserve(
+                at=self.clock.now(), id=id_, key=key or KEYS[member], endpoint="chat/completions",
+                model="smol", input_bound=1, output_bound=tokens,
+            )
+        )  # fmt: skip
+        return id_
+
+    async def spend(self, member: str, tokens: int, *, key: str = "") -> str:
+        """One request, final at once: the receipt's id."""
+        id_ = await self.hold(member, tokens, key=key)
+        return await self.capture(id_, tokens)
+
+    async def capture(self, id_: str, tokens: int, *, pending: bool = False) -> str:
+        units = Units(1, 0, tokens)
+        await self.desk.submit(
+            c.Capture(
+                at=self.clock.now(), hold=id_, estimate=units, reported=units, pending=pending
+            )
+        )
+        return id_
+
+    def balance(self, member: str) -> int:
+        return self.desk.state.balances["credit"].get(member, 0)
+
+    # --- the chain -----------------------------------------------------------------------
+
+    async def by(self, account: Account, call: ContractCall) -> Mined:
+        other = Rig("embedded", self.chain, EMBEDDED, account)
+        return await other.send(call.to, call.data, gas=3_000_000)
+
+    async def deposit(self, account: Account, amount: int) -> None:
+        assert (await self.by(account, self.custody.deposit(account.address, amount))).ok
+
+    async def house_deposit(self, amount: int) -> None:
+        """Somebody deposits for the house."""
+        assert (await self.by(CARL, self.custody.deposit(ACCOUNT.address, amount))).ok
+
+    async def ask(self, member: str, amount: int) -> bool:
+        shown = await self.settler.ticket(member)
+        call = self.custody.ask(shown.leaf, shown.proof, amount)
+        return (await self.by(WALLETS[member], call)).ok
+
+    async def look(self) -> VaultSeen:
+        return await self.custody.look(await self.custody.newest_block())
+
+    # --- going on ------------------------------------------------------------------------
+
+    async def step(self) -> None:
+        await self.settler.step()
+        await self.sender.step()
+
+    async def run(self, steps: int = 4, seconds: int = 1) -> None:
+        for _ in range(steps):
+            await self.step()
+            self.clock.at += seconds * SECOND
+
+    async def until(self, done: Callable[[], Any], steps: int = 40, seconds: int = 5) -> None:
+        for _ in range(steps):
+            if done():
+                return
+            await self.run(1, seconds)
+        raise AssertionError(f"not within {steps} steps: {self.settler.status()}")
+
+    async def settled(self) -> VaultSeen:
+        """The chain when a batch is final that was not submitted yet."""
+        number = (await self.look()).batch_count
+        for _ in range(60):
+            await self.run(1, 10)
+            seen = await self.look()
+            if seen.final.number > number:
+                await self.run(2)
+                return await self.look()
+        raise AssertionError(f"no batch: {self.settler.status()}")
+
+
+WALLETS = {"anna": ANNA, "paul": PAUL}
+
+
+def _raw(address: str) -> bytes:
+    return bytes.fromhex(address[2:])
