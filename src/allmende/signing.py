@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from msgspec import Struct
+
 from allmende.wire.merkle_sum import Keccak
 
 
 class Signing(Protocol):
-    keccak: Keccak
+    @property
+    def keccak(self) -> Keccak: ...
+
     house: str
     """The operator's own account on the chain: it signs for all members without a wallet."""
     market: str
@@ -32,3 +36,25 @@ class Signing(Protocol):
 
     def recover(self, digest: bytes, signature: bytes) -> str:
         """Who signed it. ValueError if that is no signature, or a malleable one."""
+
+
+class SignIn(Struct, frozen=True):
+    """What a wallet said and signed to be let in (EIP-4361). Times are Unix seconds."""
+
+    address: str
+    nonce: str
+    statement: str
+    issued_s: int
+
+
+class SignIns(Protocol):
+    """Reads such messages."""
+
+    def read(
+        self, message: str, signature: str, *, domain: str, uri: str, chain_id: int, at_s: int
+    ) -> SignIn:
+        """The message, if its address signed it for this place and this time; else ValueError
+        with one of WRONG. Its nonce, and when it was issued, are for the caller to judge."""
+
+
+WRONG = ("malformed", "domain", "uri", "chain", "expired", "early", "signature")

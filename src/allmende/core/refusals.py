@@ -19,6 +19,7 @@ class Why(Enum):
     BAD_REQUEST = (400, False, "The request is malformed.")
     BAD_VALUE = (422, False, "A value is outside what is allowed.")
     UNKNOWN_KEY = (401, False, "This API key is unknown, revoked or expired.")
+    BAD_SIGNATURE = (401, False, "That is not signed as it must be.")
     NO_CREDIT = (402, True, "The account does not hold enough credit.")
     BUDGET_SPENT = (402, True, "A budget above this key does not allow it.")
     NOT_SIGNED = (402, True, "The owner of the account's wallet has not signed for that much.")
