@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from chains import ACCOUNT, CHAIN_ID, open_chain
 from click.testing import CliRunner
 from deployed import CACHE
 from doors import Doors
 from eth_abi import encode
 from eth_utils import keccak
+from market import HandClock
 from msgspec import structs
-from paying import REQUIRED, RESPONSE, SIGNATURE, person, read, written
+from paying import REQUIRED, RESPONSE, SIGNATURE, deploy, person, read, written
+from served import run
 from x402.mechanisms.evm.exact import ExactEvmScheme
 from x402.schemas import PaymentRequirements
 
 from allmende.adapters.chain.ensure import CACHE as FOLDER
-from allmende.adapters.chain.record import recall
+from allmende.adapters.chain.paid_in import _text, open_payments, token_of
+from allmende.adapters.chain.profiles import EMBEDDED
+from allmende.adapters.chain.record import keep, recall
 from allmende.cli import main
 from allmende.core import commands as c
 from allmende.core import ledger
 from allmende.core.refusals import Refused
 from allmende.core.units import CREDIT
+from allmende.custody import BondTerms, Deployment, Terms
 from allmende.ports import Stage, Wanted
 
+ELSEWHERE = "0x" + "12" * 20
 CHAT = "/v1/chat/completions"
 BODY = {"model": "smol", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -83,20 +91,58 @@ def test_a_market_with_a_chain_takes_a_payment_for_a_call(tmp_path: Path) -> Non
         assert (retry.status, retry.headers[RESPONSE]) == (502, paid.headers[RESPONSE])
 
 
-@pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        ({"mode": "lab"}, "--chain embedded"),
-        ({"mode": "lab", "chain": "embedded"}, "allmende chain deploy"),
-    ],
-)
-def test_without_a_chain_or_its_contracts_it_says_what_to_do(
-    tmp_path: Path, settings: dict[str, Any], says: str
-) -> None:
-    doors = Doors(tmp_path, pay_per_call=True, **settings)
-    with pytest.raises(Refused, match=says):
+def test_without_a_chain_it_says_what_to_do(tmp_path: Path) -> None:
+    doors = Doors(tmp_path, pay_per_call=True, mode="lab")
+    with pytest.raises(Refused, match="--chain embedded"):
         doors.__enter__()
     doors.__exit__(None, None, None)
+
+
+def record(tmp_path: Path, **other: Any) -> Deployment:
+    """One that is kept in the folder; only what is looked at here is filled in."""
+    fields: dict[str, Any] = {
+        "profile": "embedded", "chain_id": CHAIN_ID, "genesis": "", "block": 0, "admin": "",
+        "operator": ACCOUNT.address, "market_key": "", "guardian": "", "commons": "",
+        "credit": ELSEWHERE, "bond": "", "vault": "", "rights": {}, "own_credit": True,
+        "decimals": 12, "terms": Terms(*range(10)), "bond_terms": BondTerms(*range(4)),
+        "grace": 0, "codes": {}, "source_hash": "", "made_at": 0,
+    }  # fmt: skip
+    made = Deployment(**{**fields, **other})
+    keep(tmp_path, made)
+    return made
+
+
+def test_contracts_that_calls_cannot_be_paid_in_are_refused(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with open_chain("embedded", tmp_path) as rig:
+            opened: Any = SimpleNamespace(
+                chain=rig.chain, account=ACCOUNT, sender=None, named=None, profile=EMBEDDED
+            )
+
+            async def refused() -> str:
+                with pytest.raises(Refused) as no:
+                    await open_payments(opened, tmp_path, HandClock())
+                return str(no.value)
+
+            assert "allmende chain deploy" in await refused()
+            record(tmp_path, decimals=18)
+            assert "more than 12 decimals" in await refused()
+            record(tmp_path, operator=ELSEWHERE)
+            assert f"we are {ACCOUNT.address}" in await refused()
+            record(tmp_path, own_credit=False)
+            assert "does not say its name" in await refused()
+            tally = await rig.deploy()
+            record(tmp_path, own_credit=False, credit=tally)
+            assert "does not say its name" in await refused()
+            own = record(tmp_path)
+            assert (await open_payments(opened, tmp_path, HandClock())).unit == 1
+            assert (await token_of(rig.chain, own)).name == "Allmende Credit"
+            credit = await deploy(rig, {})
+            other = record(tmp_path, own_credit=False, credit=credit)
+            assert "does not say its version" in await refused()  # EIP-3009 tokens say it
+            assert await _text(rig.chain, other.credit, "name") == "Credit"
+
+    run(work())
 
 
 def test_in_a_closed_loop_it_does_not_start(tmp_path: Path) -> None:

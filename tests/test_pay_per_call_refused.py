@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import OTHER
+from chains import ACCOUNT, OTHER
 from eth_abi import encode
 from eth_utils import keccak
+from hypothesis import given
+from hypothesis import strategies as st
 from paying import (
     FUNDS,
     NETWORK,
@@ -32,6 +34,7 @@ from allmende.core.nouns import Member
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import CREDIT, Tariff
 from allmende.doors.pay_per_call import PayPerCall
+from allmende.pay import Unpaid
 
 ELSEWHERE = "0x" + "12" * 20
 Spoil = Callable[[Paying], Awaitable[Any]]
@@ -77,6 +80,12 @@ async def stranger(rig: Paying) -> Any:
     return await rig.payment(person("somebody without anything"))
 
 
+async def by_operator(rig: Paying) -> Any:
+    payment = await rig.payment(rig.payer)
+    payment["payload"]["authorization"]["from"] = ACCOUNT.address
+    return payment
+
+
 async def of_another(rig: Paying) -> Any:
     payment = await rig.payment(person("somebody without anything"))
     payment["payload"]["authorization"]["from"] = rig.payer.address
@@ -115,6 +124,7 @@ SPOILT = {
     "another scheme": (shaped(lambda p: p | {"accepted": p["accepted"] | {"scheme": "upto"}}),
                        "unsupported_scheme"),
     "too small": (asked(amount="227849999"), "amount_too_small"),
+    "by the operator to himself": (by_operator, f"{PAYLOAD}authorization_value_mismatch"),
     "nothing": (asked(amount="0"), f"{PAYLOAD}authorization_value_mismatch"),
     "more than there is": (asked(amount=str(FUNDS + 1)), f"{EVM}insufficient_balance"),
     "no balance": (stranger, f"{EVM}insufficient_balance"),
@@ -292,13 +302,17 @@ def test_a_budget_that_a_manager_named_so_is_not_the_payers(tmp_path: Path) -> N
     run(work())
 
 
-def test_a_wallet_with_an_account_is_sent_to_its_keys(tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", [True, False])
+def test_a_wallet_with_an_account_is_sent_to_its_keys(tmp_path: Path, own: bool) -> None:
+    """Its own, or one that it was linked to."""
+
     async def work() -> None:
         async with paying(tmp_path) as rig:
             payment = await rig.payment(rig.payer)
-            await squat(rig, Member(rig.member, "Signed in", "person"), None)
+            member = rig.member if own else "anna"
+            await squat(rig, Member(member, "Signed in", "person"), None)
             link = w.LinkWallet(
-                at=rig.market.clock.now(), member=rig.member, address=rig.payer.address.lower()
+                at=rig.market.clock.now(), member=member, address=rig.payer.address.lower()
             )
             await rig.market.desk.submit(link)
             answer = await rig.pay(payment)
@@ -366,6 +380,47 @@ def test_a_mode_without_wallets_refuses_to_open(tmp_path: Path, mode: str) -> No
             assert "pay-per-call" not in market.desk.state.members
 
     run(work())
+
+
+TILL = Till(None, Token(1, ELSEWHERE, OTHER.address, "Coin"), now_s)
+WORDS = st.sampled_from(
+    "x402Version payload accepted authorization signature scheme network asset amount payTo extra "
+    "maxTimeoutSeconds from to value validAfter validBefore nonce exact eip155:1 0x 0".split()
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | WORDS,
+    lambda part: st.lists(part, max_size=4) | st.dictionaries(WORDS | st.text(), part, max_size=8),
+    max_leaves=20,
+)
+ACCEPTED = {
+    "scheme": "exact", "network": "eip155:1", "asset": ELSEWHERE, "amount": "1",
+    "payTo": OTHER.address, "maxTimeoutSeconds": 60,
+}  # fmt: skip
+SIGNED = {
+    "authorization": {
+        "from": ELSEWHERE, "to": OTHER.address, "value": "1", "validAfter": "0",
+        "validBefore": "1", "nonce": "0x" + "11" * 32,
+    },
+    "signature": "0x" + "11" * 65,
+}  # fmt: skip
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda value: written(value).encode()))
+def test_whatever_a_header_says_it_is_a_payment_or_none(header: bytes) -> None:
+    with pytest.raises(Unpaid):
+        TILL.read(header, 600)
+
+
+@given(st.sampled_from([*ACCEPTED, *SIGNED, *SIGNED["authorization"]]), JSON)
+def test_whatever_stands_in_one_field_nothing_else_is_raised(field: str, value: Any) -> None:
+    """The whole of it is expired, so nothing is a payment."""
+    inner = {**SIGNED, "authorization": {**SIGNED["authorization"]}}
+    told = {"x402Version": 2, "accepted": {**ACCEPTED}, "payload": inner}
+    for part in (told["accepted"], inner, inner["authorization"]):
+        if field in part:
+            part[field] = value
+    with pytest.raises(Unpaid):
+        TILL.read(written(told).encode(), 600)
 
 
 def test_amounts_are_rounded_up_to_the_tokens_unit(tmp_path: Path) -> None:

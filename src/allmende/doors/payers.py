@@ -51,7 +51,7 @@ class Payers:
         """
         state, id_ = self._desk.state, member_of(payer)
         member, budget = state.members.get(id_), state.budgets.get(id_)
-        if id_ in state.wallets:
+        if id_ in state.wallets or payer in state.addresses:
             raise Refused(
                 Why.NOT_ALLOWED, f"{payer} has an account here: call with one of its keys."
             )

@@ -156,10 +156,8 @@ class Till:
                 said.ERR_VALID_BEFORE_EXPIRED,
                 f"It may be valid for {window_s} seconds ahead at most, not for {left_s}.",
             )
-        if not 0 < payment.amount <= AMOUNT_MAX:
-            raise Unpaid(
-                said.ERR_AUTHORIZATION_VALUE_MISMATCH, "It is over no amount, or a senseless one."
-            )
+        if not 0 < payment.amount <= AMOUNT_MAX or payment.payer == self._token.pay_to:
+            raise Unpaid(said.ERR_AUTHORIZATION_VALUE_MISMATCH, "It would bring nothing in.")
         return payment
 
     def _require_ours(self, payload: PaymentPayload) -> None:
