@@ -40,10 +40,11 @@ from allmende.adapters.chain.submitter import Submitter
 from allmende.adapters.chain.terms import LOCAL, Norm
 from allmende.adapters.secrets import Vault
 from allmende.adapters.sqlite_journal import SqliteJournal
-from allmende.adapters.trees import SqliteTrees
+from allmende.adapters.trees import SqliteTrees, _tree
 from allmende.adapters.views import SqliteViews
 from allmende.adapters.views_worker import follow
 from allmende.core import commands as c
+from allmende.core import events as e
 from allmende.core.custody import Permit
 from allmende.core.custody_commands import GrantPermit, LinkWallet, Vouch
 from allmende.core.nouns import Key, Member, Offer, Title
@@ -52,7 +53,12 @@ from allmende.custody import ContractCall, Deployment, VaultSeen
 from allmende.desk import Desk
 from allmende.doors.settler import Settler
 from allmende.ports import Mined, Wanted
+from allmende.trees import Tree
+from allmende.wire import merkle_sum as ms
 from allmende.wire import voucher as v
+from allmende.wire.journal import GENESIS, events
+from allmende.wire.journal import follow as follow_frames
+from allmende.wire.merkle_sum import Leaf, Proof
 
 BORN_S = 1_790_000_000
 ANNA = Account(keccak(text="anna"))
@@ -228,7 +234,7 @@ class Town:
         key, sealed = (own.address, "") if own else self.keys.fresh()
         expires = more.get("expires", FOREVER)
         said = v.Permit(
-            *(_raw(WALLETS[member].address), _raw(key), lane, limit, bytes(32)),
+            *(raw(WALLETS[member].address), raw(key), lane, limit, bytes(32)),
             expires // SECOND,
         )
         signed = WALLETS[member].sign_digest(v.permit_digest(self.custody.domain, said, keccak))
@@ -248,7 +254,7 @@ class Town:
         return own
 
     async def vouch(self, member: str, lane: int, amount: int, key: Account) -> None:
-        channel = v.channel(_raw(WALLETS[member].address), lane, keccak)
+        channel = v.channel(raw(WALLETS[member].address), lane, keccak)
         digest = v.voucher_digest(self.custody.domain, channel, amount, keccak)
         signed = key.sign_digest(digest).hex()
         await self.desk.submit(
@@ -301,6 +307,29 @@ class Town:
         call = self.custody.ask(shown.leaf, shown.proof, amount)
         return (await self.by(WALLETS[member], call)).ok
 
+    async def leaf_of(self, account: Account, *, pending: bool = False) -> tuple[Leaf, Proof]:
+        """In the final tree, or in the pending one."""
+        tree = self.trees.newest() if pending else self.trees.final()
+        assert tree is not None
+        leaves = self.trees.leaves(tree.serial)
+        place = next(n for n, leaf in enumerate(leaves) if leaf.account == raw(account.address))
+        return leaves[place], ms.proof(ms.levels(leaves, keccak), place)
+
+    async def challenge(self, member: str) -> int:
+        """Carl has the member's leaf of the pending batch shown: the challenge's number."""
+        shown = await self.settler.ticket(member)
+        call = self.custody.challenge_leaf(shown.leaf, shown.proof)
+        assert (await self.by(CARL, call)).ok
+        return (await self.look()).challenge_count
+
+    def all_trees(self) -> list[Tree]:
+        rows = self.trees._db.execute("SELECT facts, state FROM trees ORDER BY serial")
+        return [_tree(*row) for row in rows]
+
+    def events(self) -> list[e.Any]:
+        frames = follow_frames(self.journal.frames(), 1, GENESIS)
+        return [event for frame in frames for event in events(frame.body)]
+
     async def look(self) -> VaultSeen:
         return await self.custody.look(await self.custody.newest_block())
 
@@ -322,20 +351,38 @@ class Town:
             await self.run(1, seconds)
         raise AssertionError(f"not within {steps} steps: {self.settler.status()}")
 
+    async def pending(self, receipts: int = 0) -> VaultSeen:
+        """The chain when a batch is pending that was not submitted yet, with so many receipts."""
+        number = (await self.look()).batch_count
+        for _ in range(30):
+            await self.run(1)
+            seen = await self.look()
+            if seen.pending.number > number and seen.pending.receipts >= receipts:
+                return seen
+            self._pass(seen)
+        raise AssertionError(f"no batch: {self.settler.status()}")
+
     async def settled(self) -> VaultSeen:
         """The chain when a batch is final that was not submitted yet."""
         number = (await self.look()).batch_count
-        for _ in range(60):
-            await self.run(1, 10)
+        for _ in range(30):
+            await self.run(1)
             seen = await self.look()
             if seen.final.number > number:
-                await self.run(2)
-                return await self.look()
+                await self.settler.step()
+                return seen
+            self._pass(seen)
         raise AssertionError(f"no batch: {self.settler.status()}")
+
+    def _pass(self, seen: VaultSeen) -> None:
+        """Time, as far as something happens by itself."""
+        if seen.pending:
+            over = seen.pending.at + self.deployment.terms.window
+            self.clock.at = max(self.clock.at, over * SECOND)
 
 
 WALLETS = {"anna": ANNA, "paul": PAUL}
 
 
-def _raw(address: str) -> bytes:
+def raw(address: str) -> bytes:
     return bytes.fromhex(address[2:])

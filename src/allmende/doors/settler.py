@@ -21,6 +21,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable
 
+from allmende.core.units import SECOND, Instant
 from allmende.custody import Custody, VaultSeen
 from allmende.desk import Desk
 from allmende.doors.settler_answers import Answers
@@ -41,6 +42,8 @@ from allmende.wire.voucher import Promise
 
 EVERY_S = 60
 """Seconds between two submissions, at least."""
+LOOK_S = 15
+"""Seconds between two looks at a chain that is at rest."""
 TREES_KEPT = 16
 """Newest trees with their leaves; of older final ones the receipts stay."""
 
@@ -64,6 +67,7 @@ class Settler:
         every_s: int = EVERY_S,
     ) -> None:
         """`every_s`: so long a batch is left open for more, if nothing presses."""
+        self._clock = clock
         self._custody = custody
         self._trees = trees
         self._house = signing.house
@@ -86,17 +90,14 @@ class Settler:
         self._word = "start"
         self._final: VaultSeen | None = None
         self._now: VaultSeen | None = None
+        self._at: Instant = 0
 
     async def step(self) -> None:
         """Look, and do what is due. ChainFailed says what stands in the way now."""
         if not self._begun:
             self._vouchers.begin()
             self._begun = True
-        block = await self._custody.final_block()
-        final = await self._custody.look(block)
-        newest = await self._custody.newest_block()
-        now = final if newest <= block else await self._custody.look(newest)
-        self._final, self._now = final, now
+        final, now = await self._look()
         self._mark(final)
         failures: list[ChainFailed] = []
         await self._try(self._urgent(final, now), failures)
@@ -104,6 +105,20 @@ class Settler:
         await self._try(self._age(final, now), failures)
         if failures:
             raise failures[0]
+
+    async def _look(self) -> tuple[VaultSeen, VaultSeen]:
+        """At the final block and at the newest one. Where nothing was due and no block came, what
+        was seen some seconds ago will do: a look is some twenty questions."""
+        block, newest = await self._custody.final_block(), await self._custody.newest_block()
+        at, before = self._clock.now(), (self._final, self._now)
+        if self._word == "idle" and not self._book.withdrawals and at - self._at < LOOK_S * SECOND:
+            final, now = before
+            if final and now and (final.block, now.block) == (block, newest):
+                return final, now
+        final = await self._custody.look(block)
+        now = final if newest <= block else await self._custody.look(newest)
+        self._final, self._now, self._at = final, now, at
+        return final, now
 
     async def _try(self, duty: Awaitable[None], failures: list[ChainFailed]) -> None:
         try:

@@ -83,13 +83,14 @@ def to_show(
 ) -> tuple[list[Show], int]:
     """What to show beyond the amounts `shown` to prove `missing` more, and what is left of that.
 
-    No more than needed where the market signs, so that the same need is the same vouchers.
+    First what was signed already, then no more than needed of what the market signs now; so the
+    same need is the same vouchers, and nobody has signed for more than he spent.
     """
     rest = missing
     chosen = []
-    for number in sorted(lanes):
-        before = shown.get(number, 0)
-        best = strongest(lanes[number])
+    bests = {number: strongest(ways) for number, ways in lanes.items()}
+    for number in sorted(bests, key=lambda one: (not bests[one].signature, one)):
+        before, best = shown.get(number, 0), bests[number]
         gain = best.amount - before
         if rest <= 0 or gain <= 0:
             continue
