@@ -35,6 +35,8 @@ AWAY = ("unreachable", "timeout", "busy")
 MORE = {
     **dict.fromkeys(("deploy", "verify"), "chain_deploy"),
     **dict.fromkeys(("call", "keys", "adopt"), "chain_acts"),
+    **dict.fromkeys(("check", "exit", "challenge", "withdraw"), "chain_exit"),
+    **dict.fromkeys(("ticket", "prove"), "chain_prove"),
 }
 """Commands in modules of their own, where `deploy` is `deploy_`: name -> module here."""
 
