@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from chains import ACCOUNT, CHAIN_ID, ETHER, OTHER, Rig
 from deployed import contracts, plan
@@ -56,12 +56,13 @@ from allmende.doors.gateway import Gateway, Limits
 from allmende.doors.hall import Hall
 from allmende.doors.settler_says import Asked, Status
 from allmende.doors.wallet import Contracts, WalletDoor
-from allmende.ports import Mined, Wanted
+from allmende.ports import ChainFailed, Mined, Wanted
 from allmende.ticket import Ticket
 from allmende.wire.merkle_sum import Leaf, Proof
 
 ORIGIN = f"http://{HOST}"
 BORN_S = 1_790_000_000
+T = TypeVar("T")
 
 
 class Purse:
@@ -121,12 +122,18 @@ class Street:
             shutil.copy(made / file, folder / file)
         self.clock = HandClock((BORN_S + 1_000) * SECOND)
         self.node = open_node(folder, self.clock)
-        self.chain = Reader(self.node.ask, self.node.close)
+        self.away = False
+        self.chain = Reader(self._ask, self.node.close)
         self._outbox = Outbox(folder / "outbox.sqlite")
         self.sender = Submitter(self.chain, self._outbox, ACCOUNT, EMBEDDED, self.clock)
         args = self.chain, self.deployment, contracts(), EMBEDDED, self.clock
         self.custody = ChainCustody(*args)
         self._count = 0
+
+    async def _ask(self, method: str, params: Sequence[Any] = ()) -> Any:
+        if self.away:
+            raise ChainFailed("unreachable", "gone for a moment")
+        return await self.node.ask(method, params)
 
     async def do(self, call: ContractCall, value: int = 0) -> None:
         """By the operator."""
@@ -303,6 +310,14 @@ class WalletDoors(Doors):
     def give(self, purse: Purse, amount: int) -> None:
         """Pay units and gas from the operator."""
         self.run(self.street.do(self.street.custody.transfer(purse.address, amount)))
+
+    def while_away(self, work: Callable[[], T]) -> T:
+        """While the node answers nobody."""
+        self.street.away = True
+        try:
+            return work()
+        finally:
+            self.street.away = False
 
     def send(self, purse: Purse, calls: list[dict[str, str]]) -> None:
         """What the API gave, sent by the wallet."""
