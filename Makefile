@@ -15,7 +15,7 @@ RUN := .venv/.run-$(call sum,requirements/run.txt)
 DEV := .venv/.dev-$(call sum,requirements/run.txt requirements/dev.txt)
 
 .NOTPARALLEL:
-.PHONY: help demo serve test check fuzz matcher contracts anvil mutants crash sim overshoot bench views lock clean
+.PHONY: help demo serve test check fuzz matcher contracts anvil mutants proofs crash sim overshoot bench views lock clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -53,6 +53,9 @@ anvil: $(DEV) ## the contracts' tests on anvil (npm install @foundry-rs/anvil, a
 
 mutants: $(DEV) ## break the contracts on purpose, one defect at a time: which test sees it?
 	@$(BIN)/python tests/contracts/mutants.py
+
+proofs: $(DEV) ## what halmos proves of the contracts, where it is on the PATH
+	@$(BIN)/python tests/contracts/prove.py
 
 crash: $(RUN) ## kill -9 under load, ROUNDS=200 times, and audit each restart
 	@$(BIN)/allmende crash --rounds $(ROUNDS)
