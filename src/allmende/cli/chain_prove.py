@@ -42,16 +42,18 @@ def ticket_(market: Market, out: Path | None) -> None:
 @click.command(name="prove")
 @click.argument("file", type=FILE, metavar="RECEIPT")
 @on_chain
-@click.option("--vault", type=ADDRESS, default="", help="The market's, as you know it.")
+@click.option("--vault", type=ADDRESS, help="The market's, as you know it.")
 @click.option("--public-key", help="The market's key in hex, as you know it from elsewhere.")
-def prove_(file: Path, vault: str, public_key: str | None, as_json: bool, **where: Any) -> None:
+def prove_(
+    file: Path, vault: str | None, public_key: str | None, as_json: bool, **where: Any
+) -> None:
     """Whether a RECEIPT file is in a final batch on the chain; offline checks come first."""
     with said():
         data = file.read_bytes()
         checks = receipt.verify(data, public_key)
         found = [Finding(check.name, ok=check.ok, says=check.detail) for check in checks]
         if all(one.ok for one in found):
-            found += _proved(data, vault, Where(**filled(where)))
+            found += _proved(data, vault or "", Where(**filled(where)))
     if as_json:
         out_json([structs.asdict(one) for one in found])
     else:

@@ -10,7 +10,7 @@ Worked number: a receipt row of price "66000000" reads price "0.000066".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -46,6 +46,8 @@ class History:
         self._views = views
         self._archive = archive
         self._reading = asyncio.Lock()
+        self.chained: Callable[[bytes], proof.Chained | None] = nowhere
+        """Where a chain has the receipt with this leaf hash, if there is one."""
 
     async def fresh(self) -> None:
         """Wait until the tables contain what is durable now (two seconds at most)."""
@@ -117,7 +119,8 @@ class History:
         leaf = receipt_leaf(found)
         place = proof.anchor(await self._frame(row["frame"]), leaf)
         batch = await self._batched(row["batch"], leaf) if row["final"] else None
-        return proof.encode(market(self._desk.state).public_key, found, place, batch)
+        chain = self.chained(leaf) if row["final"] else None
+        return proof.encode(market(self._desk.state).public_key, found, place, batch, chain)
 
     async def _batched(self, number: int, leaf: bytes) -> proof.Batched | None:
         rows: list[Row] = await self._views.rows("batch", number=number)
@@ -172,6 +175,10 @@ class History:
         """Events after `after` as JSON lines, some frames at a time; empty at the end."""
         async with self._reading:
             return await asyncio.to_thread(lambda: list(_lines(self._archive, after)))
+
+
+def nowhere(leaf: bytes) -> None:
+    """For a market without a chain."""
 
 
 def _lines(archive: Journal, after: int) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ from allmende.doors.settler_build import Builder
 from allmende.doors.settler_flows import FlowBook
 from allmende.doors.settler_follow import Follow
 from allmende.doors.settler_promises import Promises
-from allmende.doors.settler_proofs import ReceiptProof, Shower, ticket
+from allmende.doors.settler_proofs import ReceiptProof, Shower, chained, ticket
 from allmende.doors.settler_says import WORDS, Alarm, Asked, Batched, Challenged, Status
 from allmende.doors.settler_sends import Sends
 from allmende.doors.settler_vouchers import Vouchers
@@ -38,6 +38,7 @@ from allmende.ports import ChainFailed, Clock, Sender, Views
 from allmende.signing import Signing
 from allmende.ticket import Ticket
 from allmende.trees import BUILT, FINAL, Trees
+from allmende.wire.receipt import Chained
 from allmende.wire.voucher import Promise
 
 EVERY_S = 60
@@ -205,6 +206,11 @@ class Settler:
         """None while no final batch has it. Refused(NOT_FOUND)."""
         leaf, _ = await self._promises.leaf(receipt)
         return self._shower.receipt(leaf)
+
+    def chained(self, leaf: bytes) -> Chained | None:
+        """For a receipt file: which final batch has the receipt with this leaf hash."""
+        made, shown = self._custody.deployment, self._shower.receipt(leaf)
+        return None if shown is None else chained(made, shown)
 
     def status(self) -> Status:
         """As of the last step."""

@@ -21,6 +21,7 @@ from allmende.trees import FINAL, Tree, Trees
 from allmende.wire import merkle
 from allmende.wire import merkle_sum as ms
 from allmende.wire.merkle_sum import Keccak, Leaf, Proof
+from allmende.wire.receipt import Chained
 
 TREES = 2
 """Whole trees in memory: the final one and the pending one."""
@@ -72,6 +73,20 @@ class Shower:
                 root, count = tree.receipts_root, tree.receipts
                 return ReceiptProof(tree.number, root, count, leaf, index, path)
         return None
+
+
+def chained(deployment: Deployment, shown: ReceiptProof) -> Chained:
+    """As a receipt file says it."""
+    return Chained(
+        chain_id=deployment.chain_id,
+        genesis=deployment.genesis,
+        vault=deployment.vault,
+        batch=shown.batch,
+        receipts_root=shown.receipts_root,
+        receipts=shown.receipts,
+        index=shown.index,
+        path=tuple("0x" + beside.hex() for beside in shown.path),
+    )
 
 
 def ticket(

@@ -129,7 +129,7 @@ class RightsBridge:
             elif self._never(wrap, final):
                 log.warning("wrap %s cannot be minted and goes back", wrap.id)
                 await self._end([wrap], minted=False)
-            elif not self._returns.of(id_).alarm:
+            elif self._sender.get(_key(wrap)) is None and not self._returns.of(id_).alarm:
                 call = self._custody.mint_right(id_, wrap.to, wrap.grains, reference)
                 self._sender.put(Wanted(_key(wrap), *call))
 
