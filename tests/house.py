@@ -222,7 +222,7 @@ def _explains(module: str) -> bool:
 
 
 def _not_main(module: str) -> bool:
-    return _everywhere(module) and module != "allmende.main"
+    return _everywhere(module) and module != "allmende.main_settings"
 
 
 def _everywhere(module: str) -> bool:

@@ -38,10 +38,13 @@ log = logging.getLogger(__name__)
 
 
 class Wiring(Struct, frozen=True):
-    """What the market hands over. `where` is the setting `chain`, `profile` chain_profile."""
+    """What the market hands over. `where` is the setting `chain`, `profile` chain_profile,
+    `terms` chain_terms."""
 
     where: str
     profile: str
+    terms: str
+    settle_every: int
     folder: Path
     vault: Vault
     clock: Clock
@@ -54,7 +57,7 @@ class ChainSide:
     def __init__(self, wiring: Wiring) -> None:
         """Refused where the extra is missing or the settings do not fit; SecretBroken."""
         self.opened = None
-        self._wiring = wiring
+        self.wiring = wiring
         self._paying: PayPerCall | None = None
         if not wiring.where:
             return
@@ -79,8 +82,8 @@ class ChainSide:
             raise Refused(Why.BAD_VALUE, text, field="pay_per_call")
         with tools():
             from allmende.adapters.chain.paid_in import open_payments
-        clock = self._wiring.clock
-        payments = await open_payments(self.opened, self._wiring.folder, clock)
+        clock = self.wiring.clock
+        payments = await open_payments(self.opened, self.wiring.folder, clock)
         self._paying = PayPerCall(desk, clock, payments, secret)
         await self._paying.open()
         return self._paying

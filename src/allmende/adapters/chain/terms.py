@@ -15,7 +15,7 @@ A stake must cover what an answer costs the operator: 16 vouchers of 42_000 gas 
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from allmende.custody import BondTerms, Terms
 
@@ -78,6 +78,17 @@ FAST = Norm(
     why="For demonstrations and tests, where everybody looks all the time and nobody waits. Not "
     "for a market that is ever switched off for a minute: anyone may close it then.",
     read="2026-11",
+)
+DEMO = structs.replace(
+    FAST,
+    name="demo",
+    window=2,
+    response=1,
+    silence=15,
+    delay=1,
+    pause_max=5,
+    pause_gap=5,
+    why="For `allmende chain demo`, which switches the operator off and does not want to wait.",
 )
 LOCAL = Norm(
     name="local",
@@ -169,7 +180,7 @@ CONSORTIUM = Norm(
     "know the operator, whose machines may stand still over a fortnight of holidays.",
     read="2026-11",
 )
-NORMS = {n.name: n for n in (FAST, LOCAL, ETHEREUM, ROLLUP, BNB, CONSORTIUM)}
+NORMS = {n.name: n for n in (FAST, DEMO, LOCAL, ETHEREUM, ROLLUP, BNB, CONSORTIUM)}
 OF_PROFILE = {
     "embedded": LOCAL,
     "anvil": FAST,

@@ -1,0 +1,133 @@
+"""Main's custody: what stands on the contracts, put together once they are there.
+
+Rule: contracts come first, then what carries the books to them; each step begins from the chain
+again, so that one which failed is simply made again a moment later.
+Invariant: none of this moves money but through the desk and the sender.
+Worked number: with steps of a second and finality at once, a deposit is spendable after some
+three seconds and two transactions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from msgspec import structs
+
+from allmende.adapters.trees import FILE as TREES
+from allmende.adapters.trees import SqliteTrees
+from allmende.core.contracts import Instrument
+from allmende.custody import ContractCall, Custody, Deployment
+from allmende.desk import Desk
+from allmende.doors.settler import Settler
+from allmende.doors.settler_rights import RightsBridge
+from allmende.main_chain import STEP_S, ChainSide, Wiring, tools
+from allmende.ports import ChainFailed, Sender, Stage, Views, Wanted
+from allmende.signing import Signing
+
+UNLIMITED = 2**256 - 1
+
+log = logging.getLogger(__name__)
+
+
+class Standing:
+    """One per market whose contracts stand: the settler and the rights' bridge over them."""
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        desk: Desk,
+        views: Views,
+        sender: Sender,
+        custody: Custody,
+        signing: Signing,
+        ensure: Callable[[Instrument], Awaitable[str]],
+    ) -> None:
+        clock = wiring.clock
+        self._trees = SqliteTrees(wiring.folder / TREES)
+        self._sender = sender
+        self.custody = custody
+        self.settler = Settler(
+            *(desk, clock, custody, signing, sender, self._trees, views),
+            every_s=wiring.settle_every,
+        )
+        self.bridge = RightsBridge(desk, clock, custody, sender, ensure, signing.keccak)
+
+    async def run(self) -> None:
+        """Step until cancelled; what stands in the way is said once."""
+        said = ""
+        while True:
+            said = await self._step(said)
+            await asyncio.sleep(STEP_S)
+
+    async def _step(self, said: str) -> str:
+        now = ""
+        for step in (self.settler.step, self.bridge.step):
+            try:
+                await step()
+            except ChainFailed as failed:
+                now = now or failed.cause
+                if failed.cause != said:
+                    log.warning("Settling: %s. %s", failed.cause, failed.detail)
+        if self.custody.deployment.own_credit:
+            self._cover()
+        return now
+
+    def _cover(self) -> None:
+        """On a local chain the house covers with play credit what it issued outside of it."""
+        status, here = self.settler.status(), self.custody.deployment
+        if not status.short:
+            return
+        number = status.final.number if status.final is not None else 0
+        allow = self.custody.approve(here.vault, UNLIMITED)
+        self._want(f"house allows {here.vault}", allow)
+        cover = self.custody.deposit(here.operator, status.short)
+        self._want(f"house covers {here.vault} {number} {status.short}", cover)
+
+    def _want(self, key: str, call: ContractCall) -> None:
+        self._sender.put(Wanted(key, call.to, call.data))
+
+    def close(self) -> None:
+        self._trees.close()
+
+
+async def stand(side: ChainSide, desk: Desk, views: Views) -> Standing | None:
+    """Deploy where that costs nothing, else take what is deployed; None without a chain.
+
+    ChainFailed, RuntimeError if nothing compiles.
+    """
+    wiring, opened = side.wiring, side.opened
+    if opened is None:
+        return None
+    with tools():
+        from allmende.adapters.chain.custody import ChainCustody
+        from allmende.adapters.chain.ensure import ensure_deployed
+        from allmende.adapters.chain.rights import rights_wanted
+        from allmende.adapters.chain.signing import open_keys
+    keys = open_keys(wiring.folder, wiring.vault, opened.account)
+    deployment, contracts = await ensure_deployed(
+        *(opened.chain, opened.sender, opened.account.address, keys.market),
+        *(opened.profile, wiring.folder),
+        norm=wiring.terms,
+    )
+    custody = ChainCustody(opened.chain, deployment, contracts, opened.profile, wiring.clock)
+
+    async def ensure(instrument: Instrument) -> str:
+        send = opened.sender.put(rights_wanted(contracts, instrument))
+        if send.stage is not Stage.FINAL:
+            return ""
+        note(wiring.folder, instrument.id, send.contract)
+        return send.contract
+
+    return Standing(wiring, desk, views, opened.sender, custody, keys, ensure)
+
+
+def note(folder: Path, instrument: str, contract: str) -> None:
+    """Write an instrument's contract into the record."""
+    with tools():
+        from allmende.adapters.chain.record import keep, recall
+    known: Deployment | None = recall(folder)
+    assert known is not None, "an instrument's contract needs a deployment"
+    keep(folder, structs.replace(known, rights={**known.rights, instrument: contract}))
