@@ -55,7 +55,15 @@ async def ensure_deployed(
             f"nothing is deployed from {folder}: run `allmende chain deploy --data {folder} "
             f"--node URL --profile {profile.name}`, or put back its {FILE}",
         )
-    plan = Plan(
+    plan = _own_plan(profile, norm, account, market_key)
+    made = await deploy(chain, sender, contracts, plan, told)
+    keep(folder, made)
+    return made, contracts
+
+
+def _own_plan(profile: Profile, norm: str, account: str, market_key: str) -> Plan:
+    """One account in all roles: where the chain is the operator's, so is everything else."""
+    return Plan(
         profile=profile,
         norm=NORMS[norm] if norm else OF_PROFILE[profile.name],
         operator=account,
@@ -64,9 +72,6 @@ async def ensure_deployed(
         commons=account,
         play_units=PLAY_UNITS,
     )
-    made = await deploy(chain, sender, contracts, plan, told)
-    keep(folder, made)
-    return made, contracts
 
 
 async def same_chain(chain: Chain, known: Deployment) -> None:
