@@ -25,6 +25,7 @@ import msgspec
 from chains import ACCOUNT, CHAIN_ID, ETHER, OTHER, Rig
 from deployed import contracts, plan
 from eth_utils import keccak
+from killing import Killed
 from market import HandClock, Signer
 
 from allmende.adapters.chain.account import Account
@@ -157,6 +158,7 @@ class Town:
         self.chain = Reader(self.node.ask, self.node.close)
         self.keys = Keys(Vault(bytes(32)), ACCOUNT, MARKET)
         self._count = 0
+        self.deaths = 0
 
     # --- coming and going ----------------------------------------------------------------
 
@@ -303,22 +305,21 @@ class Town:
         assert (await self.by(CARL, self.custody.deposit(ACCOUNT.address, amount))).ok
 
     async def ask(self, member: str, amount: int) -> bool:
-        shown = await self.settler.ticket(member)
-        call = self.custody.ask(shown.leaf, shown.proof, amount)
+        call = self.custody.ask(*await self.leaf_of(WALLETS[member]), amount)
         return (await self.by(WALLETS[member], call)).ok
 
     async def leaf_of(self, account: Account, *, pending: bool = False) -> tuple[Leaf, Proof]:
         """In the final tree, or in the pending one."""
         tree = self.trees.newest() if pending else self.trees.final()
-        assert tree is not None
-        leaves = self.trees.leaves(tree.serial)
-        place = next(n for n, leaf in enumerate(leaves) if leaf.account == raw(account.address))
-        return leaves[place], ms.proof(ms.levels(leaves, keccak), place)
+        leaves = self.trees.leaves(tree.serial) if tree is not None else []
+        for place, leaf in enumerate(leaves):
+            if leaf.account == raw(account.address):
+                return leaf, ms.proof(ms.levels(leaves, keccak), place)
+        return Leaf(raw(account.address), 0, 0), Proof(0, ())
 
     async def challenge(self, member: str) -> int:
         """Carl has the member's leaf of the pending batch shown: the challenge's number."""
-        shown = await self.settler.ticket(member)
-        call = self.custody.challenge_leaf(shown.leaf, shown.proof)
+        call = self.custody.challenge_leaf(*await self.leaf_of(WALLETS[member]))
         assert (await self.by(CARL, call)).ok
         return (await self.look()).challenge_count
 
@@ -336,7 +337,11 @@ class Town:
     # --- going on ------------------------------------------------------------------------
 
     async def step(self) -> None:
-        await self.settler.step()
+        try:
+            await self.settler.step()
+        except Killed:
+            self.deaths += 1
+            await self.crash()
         await self.sender.step()
 
     async def run(self, steps: int = 4, seconds: int = 1) -> None:
@@ -369,14 +374,28 @@ class Town:
             await self.run(1)
             seen = await self.look()
             if seen.final.number > number:
-                await self.settler.step()
+                await self.run(1)
                 return seen
             self._pass(seen)
         raise AssertionError(f"no batch: {self.settler.status()}")
 
+    async def at_rest(self) -> VaultSeen:
+        """The chain when nothing is left to do, twice in a row."""
+        quiet = 0
+        for _ in range(60):
+            await self.run(1, 20)
+            told = self.settler.status()
+            idle = told.word == "idle" and not told.withdrawals and not told.late_deposits
+            quiet = quiet + 1 if idle and not self.desk.state.batch.receipts else 0
+            seen = await self.look()
+            if quiet == 2:
+                return seen
+            self._pass(seen)
+        raise AssertionError(f"never at rest: {self.settler.status()}")
+
     def _pass(self, seen: VaultSeen) -> None:
         """Time, as far as something happens by itself."""
-        if seen.pending:
+        if seen.pending and not seen.open_challenges:
             over = seen.pending.at + self.deployment.terms.window
             self.clock.at = max(self.clock.at, over * SECOND)
 
