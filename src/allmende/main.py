@@ -35,7 +35,7 @@ from allmende.doors.counter import Counter, Tools
 from allmende.doors.gateway import Gateway, Limits
 from allmende.doors.hall import Hall
 from allmende.main_chain import ChainSide, Wiring
-from allmende.main_custody import Standing, stand
+from allmende.main_custody import CustodySide
 from allmende.main_local import LocalModels
 from allmende.main_settings import Settings as Settings
 from allmende.main_settings import Unset as Unset
@@ -92,6 +92,7 @@ class Market:
         views, clock = self._views, self._clock
         at = (settings.chain, settings.chain_profile, settings.chain_terms, settings.settle_every)
         self.chain_side = ChainSide(Wiring(*at, folder, self._vault, clock, self._upstream))
+        self.custody_side = CustodySide(self.chain_side, self.desk, self._views)
         self.chain = self.chain_side.opened
         """None without a chain."""
         more = self.chain_side.routes()
@@ -99,7 +100,6 @@ class Market:
         self.app = app.front(self._gateway, self._hall.app)
         zone = Zone(settings.country, operator=settings.name)
         self._local = LocalModels(self.desk, clock, zone, self._seal)
-        self.standing: Standing | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> tuple[str, str]:
@@ -112,15 +112,14 @@ class Market:
         keys = await self._found()
         await founding.withdraw_local(self.desk, self._clock)
         await self.chain_side.open()
-        self.standing = await stand(self.chain_side, self.desk, self._views)
+        await self.custody_side.open()
         if self.settings.pay_per_call:
             secret = hashlib.sha256(self._signer.sign(b"allmende pay per call")).digest()
             self._gateway.pay_per_call = await self.chain_side.pay_per_call(self.desk, secret)
         await self._follower.start()
         self._background(self._tick())
         self._background(self.chain_side.run())
-        if self.standing is not None:
-            self._background(self.standing.run())
+        self._background(self.custody_side.run())
         return keys
 
     @property
@@ -174,8 +173,7 @@ class Market:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._local.close()
-        if self.standing is not None:
-            self.standing.close()
+        self.custody_side.close()
         await self.chain_side.close()
         await self._upstream.close()
         await self._recounter.close()

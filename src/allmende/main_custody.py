@@ -28,6 +28,8 @@ from allmende.ports import ChainFailed, Sender, Stage, Views, Wanted
 from allmende.signing import Signing
 
 UNLIMITED = 2**256 - 1
+RETRY_S = 15.0
+"""Seconds between two looks for contracts on a chain elsewhere."""
 
 log = logging.getLogger(__name__)
 
@@ -93,35 +95,69 @@ class Standing:
         self._trees.close()
 
 
-async def stand(side: ChainSide, desk: Desk, views: Views) -> Standing | None:
-    """Deploy where that costs nothing, else take what is deployed; None without a chain.
+class CustodySide:
+    """One per market; without a chain it is there and does nothing.
 
-    ChainFailed, RuntimeError if nothing compiles.
+    On the embedded chain the contracts stand when `open` returns. Elsewhere they are looked for
+    until they do: the node may be away, and it is a person who deploys there.
     """
-    wiring, opened = side.wiring, side.opened
-    if opened is None:
-        return None
-    with tools():
-        from allmende.adapters.chain.custody import ChainCustody
-        from allmende.adapters.chain.ensure import ensure_deployed
-        from allmende.adapters.chain.rights import rights_wanted
-        from allmende.adapters.chain.signing import open_keys
-    keys = open_keys(wiring.folder, wiring.vault, opened.account)
-    deployment, contracts = await ensure_deployed(
-        *(opened.chain, opened.sender, opened.account.address, keys.market),
-        *(opened.profile, wiring.folder),
-        norm=wiring.terms,
-    )
-    custody = ChainCustody(opened.chain, deployment, contracts, opened.profile, wiring.clock)
 
-    async def ensure(instrument: Instrument) -> str:
-        send = opened.sender.put(rights_wanted(contracts, instrument))
-        if send.stage is not Stage.FINAL:
-            return ""
-        note(wiring.folder, instrument.id, send.contract)
-        return send.contract
+    def __init__(self, side: ChainSide, desk: Desk, views: Views) -> None:
+        self._side = side
+        self._desk = desk
+        self._views = views
+        self.standing: Standing | None = None
 
-    return Standing(wiring, desk, views, opened.sender, custody, keys, ensure)
+    async def open(self) -> None:
+        """ChainFailed, or RuntimeError if nothing compiles, on the embedded chain only."""
+        if self._side.opened is not None and self._side.opened.embedded:
+            self.standing = await self._stand()
+
+    async def run(self) -> None:
+        """Until cancelled; ends at once without a chain."""
+        said = ""
+        while self._side.opened is not None and self.standing is None:
+            try:
+                self.standing = await self._stand()
+            except ChainFailed as failed:
+                if failed.cause != said:
+                    log.warning("Nothing stands on the chain: %s. %s", failed.cause, failed.detail)
+                said = failed.cause
+                await asyncio.sleep(RETRY_S)
+        if self.standing is not None:
+            await self.standing.run()
+
+    async def _stand(self) -> Standing:
+        """Deploy where that costs nothing, else take what is deployed."""
+        wiring, opened = self._side.wiring, self._side.opened
+        assert opened is not None
+        with tools():
+            from allmende.adapters.chain.custody import ChainCustody
+            from allmende.adapters.chain.ensure import ensure_deployed
+            from allmende.adapters.chain.rights import rights_wanted
+            from allmende.adapters.chain.signing import open_keys
+        keys = open_keys(wiring.folder, wiring.vault, opened.account)
+        deployment, contracts = await ensure_deployed(
+            *(opened.chain, opened.sender, opened.account.address, keys.market),
+            *(opened.profile, wiring.folder),
+            norm=wiring.terms,
+        )
+        custody = ChainCustody(opened.chain, deployment, contracts, opened.profile, wiring.clock)
+
+        async def ensure(instrument: Instrument) -> str:
+            send = opened.sender.put(rights_wanted(contracts, instrument))
+            if send.stage is not Stage.FINAL:
+                return ""
+            note(wiring.folder, instrument.id, send.contract)
+            return send.contract
+
+        parts = (wiring, self._desk, self._views, opened.sender, custody, keys)
+        return Standing(*parts, ensure)
+
+    def close(self) -> None:
+        """When `run` has ended."""
+        if self.standing is not None:
+            self.standing.close()
 
 
 def note(folder: Path, instrument: str, contract: str) -> None:
