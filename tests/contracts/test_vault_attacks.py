@@ -353,6 +353,16 @@ def test_the_last_second_delays_by_one_response_and_no_more(market: Market) -> N
     assert market.vault.final()[0] == 2
 
 
+def test_a_batch_is_final_when_its_window_is_over_and_not_a_second_before(market: Market) -> None:
+    market.submit()
+    market.later(market.terms["window"] - 1)
+    with refused("vault: not final yet"):
+        market.vault.finalise()
+    market.later(1)
+    market.vault.finalise()
+    assert market.vault.final()[0] == 2
+
+
 def test_stakes_return_when_another_challenge_ended_the_batch(market: Market) -> None:
     market.submit([market.leaves()[1]])
     first, second = market.challenge(ANNA), market.challenge(ANNA, by=BEN)
