@@ -22,6 +22,7 @@ from allmende.core import events as e
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
 from allmende.core.contracts import LOT
+from allmende.core.custody import CHAIN
 from allmende.core.ledger import bond_account, issuer_account
 from allmende.core.nouns import Receipt
 from allmende.core.refusals import Refused, Why
@@ -256,7 +257,7 @@ def test_rights_are_balances_like_any_other(views: Asker) -> None:
             account: grains for account, grains in MARKET.state.balances[id_].items() if grains
         }
         assert sum(int(row["balance"]) for row in rows) == 0
-        assert all(r["account"] in (*ALL, issuer_account(id_)) for r in rows)
+        assert all(r["account"] in (*ALL, CHAIN, issuer_account(id_)) for r in rows)
 
 
 # Receipts -----------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """A random market's history as a journal file, for the tests of the read models.
 
 Now and then it trades: rights to the model small, issued by its host, and to hours of a
-machine, in windows of six days that follow each other.
+machine, in windows of six days that follow each other. Two members have wallets, and follow a
+vault; rights go to wallets and come back.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from pathlib import Path
 
 from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.core import commands as c
+from allmende.core import custody_commands as w
 from allmende.core import events as e
 from allmende.core import exchange_commands as x
 from allmende.core import machine
 from allmende.core.contracts import LOT, Instrument
+from allmende.core.custody import CHAIN, Permit
 from allmende.core.nouns import Key, Member, Offer, Share, Title
 from allmende.core.refusals import Refused
 from allmende.core.state import State
@@ -25,6 +28,8 @@ from allmende.wire.journal import GENESIS, Frame, frame
 START: Instant = 1_790_000_000 * SECOND
 MODELS = ("small", "large")
 RICH = 10**30
+WALLETS = {"a": "0x" + "a1" * 20, "host": "0x" + "b2" * 20}
+FOREVER = START + 10**5 * DAY
 
 
 def founding() -> list[c.Command]:
@@ -98,12 +103,16 @@ class Market:
 
     def __init__(self, seed: int) -> None:
         self.luck = random.Random(seed)
+        self._other = random.Random(seed + 1)
         self.state = State()
         self.events: list[e.Event] = []
         self.at = START
         self._ids = 0
         for command in founding():
             self.submit(command)
+        for member, address in WALLETS.items():
+            self.submit(w.LinkWallet(at=START, member=member, address=address))
+            self.submit(w.GrantPermit(at=START, member=member, permit=self._permit(0, 10**38)))
 
     def submit(self, command: c.Command) -> None:
         try:
@@ -118,7 +127,45 @@ class Market:
         for _ in range(steps):
             self.at += self.luck.choice((0, 1, SECOND, 700 * SECOND, 9_000 * SECOND))
             self.submit(self._step())
+            if self._other.random() < 0.1:
+                self.submit(self._custody())
         return self
+
+    def _permit(self, lane: int, limit: int) -> Permit:
+        luck = self._other
+        ends = self.at + luck.choice((DAY, 40 * DAY)) if lane else FOREVER
+        sealed = "sealed" if not lane or luck.random() < 0.5 else ""
+        models = MODELS[:1] * (lane == 2)
+        return Permit(lane, "0x" + "5e" * 20, limit, models, ends, "a signature", sealed)
+
+    def _custody(self) -> c.Command:
+        luck, at, state = self._other, self.at, self.state
+        member = luck.choice(sorted(WALLETS))
+        wallet, lane = state.wallets[member], luck.choice((1, 2))
+        stands = wallet.lanes[lane].vouched if lane in wallet.lanes else 0
+        more, id_ = luck.randrange(CREDIT), f"w{at}{len(self.events)}"
+        into, out = wallet.deposited + more, wallet.requested + luck.choice((0, more // 2, -more))
+        right = luck.choice([*state.listings, "none"])
+        permit = self._permit(lane, stands + 2 * more + 1)
+        return luck.choice(
+            (
+                w.GrantPermit(at=at, member="a", permit=permit, budget=id_, parent="top"),
+                w.Vouch(at=at, member="a", lane=lane, amount=stands + more, signature="its own"),
+                *[w.FollowVault(at=at, member=member, deposited=into, requested=max(0, out))] * 3,
+                w.CutWallets(at=at),
+                w.WrapRights(
+                    at=at, id=id_, account=member, instrument=right, grains=LOT, to=WALLETS["a"]
+                ),
+                *[w.EndWrap(at=at, id=id_, minted=luck.random() < 0.7) for id_ in state.wraps][:1],
+                w.UnwrapRights(
+                    at=at,
+                    account=member,
+                    instrument=right,
+                    grains=state.balances.get(right, {}).get(CHAIN, 0) // 2,
+                    reference=id_,
+                ),
+            )
+        )
 
     def _step(self) -> c.Command:
         luck, at, state = self.luck, self.at, self.state

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from allmende.adapters.views_custody import MOVED
 from allmende.adapters.views_exchange import EXCHANGE, Exchange
 from allmende.adapters.views_reference import REFERENCE
 from allmende.adapters.views_rows import Rows, Standing
@@ -101,6 +102,8 @@ class Fold:
         elif type(event) in EXCHANGE:
             EXCHANGE[type(event)](self._exchange, self.number, event)
             self._rows.post(self._hour(), event.postings)
+        elif type(event) in MOVED:
+            self._movement(event, *MOVED[type(event)](self._db, event))
 
     def _captured(self, event: e.Captured | x.Redeemed) -> None:
         receipt = event.receipt
@@ -132,14 +135,18 @@ class Fold:
         return self._now - self._now % HOUR
 
     def _moved(self, event: e.Deposited | e.Minted | e.Transferred) -> None:
+        self._movement(event, type(event).__name__.lower(), getattr(event, "reference", ""))
+
+    def _movement(self, event: e.Event, kind: str, reference: str) -> None:
+        """One asset from one account to another; rights that were minted move no more here."""
+        if not event.postings:
+            return
         self._rows.post(self._hour(), event.postings)
-        out, into = event.postings
-        kind = type(event).__name__.lower()
-        reference = getattr(event, "reference", "")
+        out, into = sorted(event.postings, key=lambda posting: posting.amount)
         self._rows.movement(
             (
-                *(self.number, event.at, kind, out.account, into.account, event.asset),
-                *(str(event.amount), reference),
+                *(self.number, event.at, kind, out.account, into.account, into.asset),
+                *(str(into.amount), reference),
             )
         )
 

@@ -1,4 +1,4 @@
-"""Queries that list: members, budgets, keys, assets, titles, offers, movements, parameters.
+"""Queries that list who and what a market has: members to parameters, and movements.
 
 Rule: each row of LISTS is a table, its columns, its filters and its order.
 Invariant: no list shows what the tables do not hold: hashes, secrets, addresses.
@@ -54,6 +54,16 @@ def _keys(given: Mapping[str, Any]) -> Select:
     return Select(columns, rest, where.values, frozenset({"models"}))
 
 
+def _permits(given: Mapping[str, Any]) -> Select:
+    where = Where(given).equal("member", "lane", "budget").among("member", "accounts")
+    if "live" in given:
+        where.add("(ended IS NULL) = :live", live=given["live"])
+    names = ("number", "at", "member", "lane", "key", "limit", "models", "expires", "budget")
+    columns = {name: f'"{name}"' for name in (*names, "base", "vouched", "ended")}
+    rest = f"FROM permits {where} ORDER BY number DESC"
+    return Select(columns, rest, where.values, frozenset({"models"}))
+
+
 def _offers(given: Mapping[str, Any]) -> Select:
     where = Where(given).equal("provider", "model", "title", "asset", "country")
     where.add("(until IS NULL) = :standing", standing=given.get("standing", 1))
@@ -105,6 +115,12 @@ LISTS = {
         "id",
     ),
     "keys": Query({**texts("id", "member", "budget", "role"), **wholes("live")}, _keys),
+    "wallets": _list(
+        "wallets", ("member", "address", "asset", "at"), texts("member", "address"), "member"
+    ),
+    "permits": Query(
+        {**texts("member", "budget"), **wholes("lane", "live"), **sets("accounts")}, _permits
+    ),
     "assets": _list("assets", ("id", "issuer", "name", "at"), texts("id"), "id"),
     "titles": _list(
         "titles",

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from allmende.adapters.views_custody import CUSTODY
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core.govern import PARAMETERS
@@ -162,4 +163,5 @@ REFERENCE: dict[type[e.Event], Callable[[sqlite3.Connection, int, Any], None]] =
     e.OfferWithdrawn: offer_withdrawn,
     e.ParameterScheduled: parameter_scheduled,
     e.ParameterChanged: parameter_changed,
+    **CUSTODY,
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from allmende.core.units import METERS
 
-VERSION = 2
+VERSION = 3
 """Of the tables and of what is folded into them. A file of another version is folded anew."""
 
 UNITS = METERS
@@ -110,6 +110,12 @@ CREATE INDEX offers_offer ON offers (offer);
 CREATE TABLE parameters (
   number INTEGER, name TEXT, at INTEGER, value INTEGER, effective INTEGER, kind TEXT,
   PRIMARY KEY (number, name)) WITHOUT ROWID;
+
+CREATE TABLE wallets (member TEXT PRIMARY KEY, address TEXT, asset TEXT, at INTEGER);
+CREATE TABLE permits (  -- base, limit, vouched: cumulative on the lane; ended: expired or replaced
+  number INTEGER PRIMARY KEY, at INTEGER, member TEXT, lane INTEGER, key TEXT, "limit" TEXT,
+  models TEXT, expires INTEGER, budget TEXT, base TEXT, vouched TEXT, ended INTEGER);
+CREATE INDEX permits_member ON permits (member);
 
 CREATE TABLE instruments (  -- issued: minted less taken back; expired: nobody had used it
   id TEXT PRIMARY KEY, number INTEGER, at INTEGER, issuer TEXT, title TEXT, model TEXT,
