@@ -395,11 +395,22 @@ def test_an_answered_challenge_is_over(market: Market) -> None:
 def test_a_late_answer_is_no_answer(market: Market) -> None:
     market.submit()
     id_ = market.challenge(ANNA)
+    market.later(market.terms["response"])
     with refused("vault: may still be answered"):
         market.vault.void(id_)
-    market.later(market.terms["response"] + 1)
+    market.later(1)
     with refused("vault: too late"):
         market.answer(id_, ANNA)
+    market.vault.void(id_)
+    assert market.vault.pending()[0] == 0
+
+
+def test_an_answer_in_the_last_second_counts(market: Market) -> None:
+    market.submit()
+    id_ = market.challenge(ANNA)
+    market.later(market.terms["response"])
+    market.answer(id_, ANNA)
+    assert market.vault.open_challenges() == 0
 
 
 def test_anothers_leaf_does_not_answer(market: Market) -> None:
