@@ -161,7 +161,7 @@ class StillSettler:
     street: Street
     asked: list[Asked] = field(default_factory=list)
 
-    async def ticket(self, member: str) -> Ticket:
+    async def ticket(self, member: str, *, pending: bool = False) -> Ticket:
         made, address = self.street.deployment, self.desk.state.wallets[member].address
         return Ticket(
             chain_id=made.chain_id,

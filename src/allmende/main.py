@@ -97,6 +97,7 @@ class Market:
         """None without a chain."""
         more = self.chain_side.routes()
         self._hall = Hall(self.desk, clock, counter, views, self._archive, doorman, more)
+        self._hall.history.chained = self.custody_side.chained
         self.app = app.front(self._gateway, self._hall.app)
         zone = Zone(settings.country, operator=settings.name)
         self._local = LocalModels(self.desk, clock, zone, self._seal)

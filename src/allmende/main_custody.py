@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-
-from msgspec import structs
 
 from allmende.adapters.trees import FILE as TREES
 from allmende.adapters.trees import SqliteTrees
-from allmende.core.contracts import Instrument
-from allmende.custody import ContractCall, Custody, Deployment
+from allmende.custody import ContractCall, Custody
 from allmende.desk import Desk
 from allmende.doors.settler import Settler
-from allmende.doors.settler_rights import RightsBridge
+from allmende.doors.settler_rights import EnsureContract, RightsBridge
 from allmende.main_chain import STEP_S, ChainSide, Wiring, tools
-from allmende.ports import ChainFailed, Sender, Stage, Views, Wanted
+from allmende.ports import ChainFailed, Sender, Views, Wanted
 from allmende.signing import Signing
+from allmende.wire.receipt import Chained
 
 UNLIMITED = 2**256 - 1
 RETRY_S = 15.0
@@ -45,7 +41,7 @@ class Standing:
         sender: Sender,
         custody: Custody,
         signing: Signing,
-        ensure: Callable[[Instrument], Awaitable[str]],
+        ensure: EnsureContract,
     ) -> None:
         clock = wiring.clock
         self._trees = SqliteTrees(wiring.folder / TREES)
@@ -134,7 +130,7 @@ class CustodySide:
         with tools():
             from allmende.adapters.chain.custody import ChainCustody
             from allmende.adapters.chain.ensure import ensure_deployed
-            from allmende.adapters.chain.rights import rights_wanted
+            from allmende.adapters.chain.rights_need import RightsOnNeed
             from allmende.adapters.chain.signing import open_keys
         keys = open_keys(wiring.folder, wiring.vault, opened.account)
         deployment, contracts = await ensure_deployed(
@@ -144,26 +140,15 @@ class CustodySide:
         )
         custody = ChainCustody(opened.chain, deployment, contracts, opened.profile, wiring.clock)
 
-        async def ensure(instrument: Instrument) -> str:
-            send = opened.sender.put(rights_wanted(contracts, instrument))
-            if send.stage is not Stage.FINAL:
-                return ""
-            note(wiring.folder, instrument.id, send.contract)
-            return send.contract
-
+        ensure = RightsOnNeed(opened.sender, contracts, wiring.folder)
         parts = (wiring, self._desk, self._views, opened.sender, custody, keys)
         return Standing(*parts, ensure)
+
+    def chained(self, leaf: bytes) -> Chained | None:
+        """For receipt files: where the chain has the receipt with this leaf hash."""
+        return None if self.standing is None else self.standing.settler.chained(leaf)
 
     def close(self) -> None:
         """When `run` has ended."""
         if self.standing is not None:
             self.standing.close()
-
-
-def note(folder: Path, instrument: str, contract: str) -> None:
-    """Write an instrument's contract into the record."""
-    with tools():
-        from allmende.adapters.chain.record import keep, recall
-    known: Deployment | None = recall(folder)
-    assert known is not None, "an instrument's contract needs a deployment"
-    keep(folder, structs.replace(known, rights={**known.rights, instrument: contract}))

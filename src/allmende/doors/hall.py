@@ -41,7 +41,7 @@ class Hall:
         doorman: Doorman,
         more_routes: Sequence[BaseRoute] = (),
     ) -> None:
-        history = History(desk, views, archive)
+        self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
         self.exchange = Exchange(desk, clock, counter, views)
         account = Account(desk, counter, history, self._live)

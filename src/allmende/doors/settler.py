@@ -191,10 +191,14 @@ class Settler:
 
     # --- for members, providers and pages ------------------------------------------------
 
-    async def ticket(self, member: str) -> Ticket:
-        """With what a member leaves without us. Refused(NOT_FOUND) without a wallet."""
+    async def ticket(self, member: str, *, pending: bool = False) -> Ticket:
+        """With what a member leaves without us; of the pending batch, if there is one, where that
+        is asked for: it counts as soon as that batch is final. Refused(NOT_FOUND) without a wallet.
+        """
         address = self._promises.address(member)
         tree = self._trees.final()
+        if pending and self._now is not None and (batch := self._now.pending):
+            tree = self._trees.submitted(batch.number, batch.root, batch.receipts_root) or tree
         shown = await self._shower.leaf(tree, address) if tree is not None else None
         return ticket(self._custody.deployment, tree, shown, address)
 

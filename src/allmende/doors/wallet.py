@@ -228,9 +228,9 @@ class WalletDoor:
         return reply(await self._told.all(self._viewer(request).key.member))
 
     async def ticket(self, request: Request) -> Response:
-        """The file with which a member leaves without us."""
-        viewer = self._viewer(request)
-        ticket = await self._kit.stands.settler.ticket(viewer.key.member)
+        """The file with which a member leaves without us; of the pending batch with `?pending`."""
+        viewer, pending = self._viewer(request), "pending" in request.query_params
+        ticket = await self._kit.stands.settler.ticket(viewer.key.member, pending=pending)
         kept = f'attachment; filename="allmende-exit-{ticket.batch}.json"'
         return Response(
             encode(ticket),

@@ -39,8 +39,9 @@ T = TypeVar("T")
 class Settling(Protocol):
     """What the wallet door needs of the settler."""
 
-    async def ticket(self, member: str) -> Ticket:
-        """Of the last final batch; with an empty leaf where that has none of this member."""
+    async def ticket(self, member: str, *, pending: bool = False) -> Ticket:
+        """Of the last final batch, or of the pending one if that is asked for and there; with an
+        empty leaf where it has none of this member."""
 
     def status(self) -> Status: ...
 
