@@ -208,6 +208,7 @@ class WalletMarket:
         self.settler = StillSettler(self.desk, street)
         self.upstream = HttpUpstream(Guard())
         self.gateway = Gateway(self.desk, self.upstream, None, self.clock, str, Limits())
+        self.gateway.vouching = self.wallet.vouching()
         routes = [*self.wallet.routes(), *ChainRpc(street.node.ask).routes()]
         self.hall = Hall(
             *(self.desk, self.clock, self.counter, self.views, self.archive, doorman),

@@ -25,29 +25,22 @@ from allmende.core.events import Reserved
 from allmende.core.nouns import Policy
 from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk, Stopped
-from allmende.doors import catalogue, errors, policy
+from allmende.doors import catalogue, errors, heads, policy
 from allmende.doors.caller import Caller
 from allmende.doors.charge import House, Request
 from allmende.doors.pay_per_call import PayPerCall
 from allmende.doors.recounts import Recounts
 from allmende.doors.relay import Objection, Relay
 from allmende.doors.visit import ClientLeft, Message, Porter, Receive, Send, Visit
-from allmende.pay import SIGNATURE
+from allmende.doors.vouching import Vouching
 from allmende.ports import Clock, Recounter, Upstream, UpstreamFailed
 from allmende.wire.ask import Endpoint, parse_ask
 
 ENDPOINTS = {f"/v1/{endpoint.value}": endpoint for endpoint in Endpoint}
 MODELS = "/v1/models"
-SECRET_MAX = 512
-IDEM_MAX = 200
 CALLERS_MAX = 10_000
 UNPAID_BODY_MAX = 1024 * 1024
 """Bytes that are read of whoever may pay for his call and has not yet."""
-ONCE = (
-    *(b"authorization", b"x-api-key", b"idempotency-key", b"content-encoding"),
-    *(policy.HEADER, SIGNATURE),
-)
-"""Headers that a request may have only once: two would leave open which one counts."""
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +89,8 @@ class Gateway:
         self._ids = _ids(clock)
         self.pay_per_call: PayPerCall | None = None
         """Serves callers without a key, in a market with a chain."""
+        self.vouching: Vouching | None = None
+        """Takes what wallets' own programs sign for, in a market with a chain."""
         self._callers: dict[bytes, Caller] = {}
         """By secret; only of keys that were good when they came last."""
         self._porter = Porter(
@@ -127,7 +122,8 @@ class Gateway:
         try:
             reply = await self._serve(visit)
         except Refused as refused:
-            reply = errors.refusal(refused)
+            vouching = self.vouching
+            reply = errors.refusal(refused if vouching is None else vouching.explained(refused))
         except Objection as objection:
             reply = objection.reply
         except ClientLeft:
@@ -152,7 +148,7 @@ class Gateway:
         caller = self._caller(visit) if paying is None else None
         if headers.get(b"content-encoding", b"identity") != b"identity":
             raise Refused(Why.BAD_REQUEST, "Send the body as it is, without Content-Encoding.")
-        idem = _idem(headers.get(b"idempotency-key", b""))
+        idem = heads.idem(headers)
         most = self._limits.body_bytes
         body = await visit.body(most if paying is None else min(most, UNPAID_BODY_MAX))
         ask = parse_ask(endpoint, body, max_body=most)
@@ -160,6 +156,8 @@ class Gateway:
         if caller is None:
             assert paying is not None
             caller, idem = await paying.admit(visit, ask, body, demands)
+        elif heads.VOUCHER in headers:
+            self._vouch(caller, headers[heads.VOUCHER])
         await self._buy(visit, Request(caller, ask, body), demands, idem)
         return None
 
@@ -179,7 +177,7 @@ class Gateway:
 
     def _caller(self, visit: Visit) -> Caller:
         """Who holds the key that came with the request. Refused: UNKNOWN_KEY."""
-        secret = _secret(visit)
+        secret = heads.secret(visit)
         caller = self._callers.get(secret) or Caller(secret)
         identity.key(self._desk.state, caller.hash, self._clock.now())
         if len(self._callers) >= CALLERS_MAX:
@@ -192,8 +190,13 @@ class Gateway:
         headers = visit.headers
         if b"authorization" in headers or self.pay_per_call is None or b"x-api-key" in headers:
             return None
-        _require_once(visit)
+        heads.require_once(visit)
         return self.pay_per_call
+
+    def _vouch(self, caller: Caller, header: bytes) -> None:
+        if self.vouching is None:
+            raise Refused(Why.BAD_VALUE, f"No wallets here: leave {heads.VOUCHER.decode()} out.")
+        self.vouching.take(caller.hash, header)
 
     # --- buying --------------------------------------------------------------------------
 
@@ -263,35 +266,6 @@ def _ids(clock: Clock) -> Iterator[str]:
         drawn = secrets.token_hex(600)
         for start in range(0, 1_200, 12):
             yield f"r_{clock.now() // 1_000:x}{drawn[start : start + 12]}"
-
-
-def _secret(visit: Visit) -> bytes:
-    """The caller's key, from the one header that has it. Refused: UNKNOWN_KEY, BAD_REQUEST."""
-    _require_once(visit)
-    headers = visit.headers
-    secret: bytes
-    given = headers.get(b"authorization")
-    if given is not None:
-        secret = given[7:].strip() if given[:7].lower() == b"bearer " else b""
-    else:
-        secret = headers.get(b"x-api-key", b"")
-    if not 0 < len(secret) <= SECRET_MAX:
-        raise Refused(Why.UNKNOWN_KEY, "Send it as `Authorization: Bearer <key>`.")
-    return secret
-
-
-def _require_once(visit: Visit) -> None:
-    if len(visit.headers) != len(visit.raw_headers):
-        names = [name for name, _ in visit.raw_headers]
-        for name in ONCE:
-            if names.count(name) > 1:
-                raise Refused(Why.BAD_REQUEST, f"There is more than one header {name.decode()}.")
-
-
-def _idem(given: bytes) -> str:
-    if len(given) > IDEM_MAX or not given.isascii():
-        raise Refused(Why.BAD_VALUE, f"An Idempotency-Key has at most {IDEM_MAX} ASCII characters.")
-    return given.decode("ascii")
 
 
 def _told(failed: UpstreamFailed, tried: tuple[str, ...]) -> str:

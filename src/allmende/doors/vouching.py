@@ -24,7 +24,6 @@ from allmende.doors.wallet_kit import Kit, recover, signature_of
 from allmende.doors.wallet_permits import session_of
 from allmende.wire.voucher import AMOUNT_MAX, channel, voucher_digest
 
-HEADER = b"x-allmende-voucher"
 _SHAPE = re.compile(rb"([0-9]{1,39}):(0x)?([0-9a-fA-F]{130})")
 
 

@@ -11,23 +11,21 @@ and one permit to sign.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk
-from allmende.doors import errors
-from allmende.doors.account import bounded_body, reply, viewer_of
-from allmende.doors.browser import Doorman, require_own_page
+from allmende.doors import wallet_asks as asks
+from allmende.doors.account import reply
+from allmende.doors.browser import Doorman
 from allmende.doors.gather import Seen
 from allmende.doors.pages import Page
-from allmende.doors.sight import Viewer
+from allmende.doors.vouching import Vouching
 from allmende.doors.wallet_calls import Calls
 from allmende.doors.wallet_entry import PAGE, Entry
 from allmende.doors.wallet_kit import Contracts, Kit, address_of
@@ -39,14 +37,8 @@ from allmende.signing import Signing, SignIns
 from allmende.ticket import encode
 
 ROOT = "/api/wallet"
-BODY_MAX = 16_384
 ENTERING_MAX = 16
 """Sign-ins that may wait: reading one takes a tenth of a second at worst."""
-LISTS = ("models",)
-"""Fields of a query that are lists, with commas between."""
-
-Handler = Callable[[Request], Awaitable[Response]]
-log = logging.getLogger(__name__)
 
 
 class WalletDoor:
@@ -105,11 +97,15 @@ class WalletDoor:
             "/move": self.move,
             "/wrap": self.wrap,
         }
-        found = [Route(ROOT + path, _telling(handler)) for path, handler in gets.items()]
+        found = [Route(ROOT + path, asks.telling(handler)) for path, handler in gets.items()]
         return found + [
-            Route(ROOT + path, _telling(handler), methods=["POST"])
+            Route(ROOT + path, asks.telling(handler), methods=["POST"])
             for path, handler in posts.items()
         ]
+
+    def vouching(self) -> Vouching:
+        """For the gateway."""
+        return Vouching(self._kit)
 
     def pages(self) -> dict[str, Page]:
         """For the hall, by name."""
@@ -119,7 +115,7 @@ class WalletDoor:
 
     async def nonce(self, request: Request) -> Response:
         """{address} if the whole message is wanted, ready to be signed."""
-        sent = await _sent(request)
+        sent = await asks.sent(request)
         if "address" not in sent:
             return reply({"nonce": self._entry.nonce()})
         address = sent["address"]
@@ -139,7 +135,7 @@ class WalletDoor:
 
     async def link_draft(self, request: Request) -> Response:
         """?address=: the message by which it is linked to the caller's member."""
-        viewer = self._manager(request)
+        viewer = asks.manager(self._doorman, request)
         address = request.query_params.get("address", "")
         address_of(address)
         says = self._entry.link_statement(viewer.key.member)
@@ -147,7 +143,7 @@ class WalletDoor:
         return reply({"nonce": nonce, "message": message, "member": viewer.key.member})
 
     async def link(self, request: Request) -> Response:
-        viewer = self._manager(request)
+        viewer = asks.manager(self._doorman, request)
         member = viewer.key.member
         address = await self._signed(request, self._entry.link_statement(member))
         await self._entry.link(viewer, member, address)
@@ -156,7 +152,7 @@ class WalletDoor:
 
     async def _signed(self, request: Request, statement: str) -> str:
         """The address whose message came, one reading at a time. Refused."""
-        sent, origin = await _sent(request), self._entry.origin(request)
+        sent, origin = await asks.sent(request), self._entry.origin(request)
         message, signature = sent.get("message"), sent.get("signature")
         if not isinstance(message, str) or not isinstance(signature, str):
             raise Refused(Why.BAD_VALUE, "Send message and signature, both as text.")
@@ -176,38 +172,44 @@ class WalletDoor:
     # --- what is signed ------------------------------------------------------------------
 
     async def permit_draft(self, request: Request) -> Response:
-        viewer = self._manager(request)
-        return reply(self._permits.draft(viewer.key.member, _query(request)))
+        viewer = asks.manager(self._doorman, request)
+        return reply(self._permits.draft(viewer.key.member, asks.query(request)))
 
     async def permit(self, request: Request) -> Response:
-        viewer = self._manager(request)
-        return reply(await self._permits.grant(viewer, await _sent(request)))
+        viewer = asks.manager(self._doorman, request)
+        return reply(await self._permits.grant(viewer, await asks.sent(request)))
 
     async def move_draft(self, request: Request) -> Response:
-        viewer = self._viewer(request)
-        return reply(self._orders.draft_move(viewer.key.member, _query(request)))
+        viewer = asks.viewer(self._doorman, request)
+        return reply(self._orders.draft_move(viewer.key.member, asks.query(request)))
 
     async def move(self, request: Request) -> Response:
         """{message, signature}: whoever brings it."""
-        sent = await _sent(request)
+        sent = await asks.sent(request)
         return reply(await self._orders.move(sent.get("message"), sent.get("signature")))
 
     async def wrap_draft(self, request: Request) -> Response:
-        viewer = self._viewer(request)
-        return reply(self._orders.draft_wrap(viewer.key.member, _query(request)))
+        viewer = asks.viewer(self._doorman, request)
+        return reply(self._orders.draft_wrap(viewer.key.member, asks.query(request)))
 
     async def wrap(self, request: Request) -> Response:
-        sent = await _sent(request)
+        sent = await asks.sent(request)
         return reply(await self._orders.wrap(sent.get("message"), sent.get("signature")))
 
     # --- what is sent --------------------------------------------------------------------
 
     async def deposit(self, request: Request) -> Response:
-        member, amount = self._viewer(request).key.member, request.query_params.get("amount")
+        member, amount = (
+            asks.viewer(self._doorman, request).key.member,
+            request.query_params.get("amount"),
+        )
         return reply(await self._calls.deposit(member, amount))
 
     async def withdraw(self, request: Request) -> Response:
-        member, amount = self._viewer(request).key.member, request.query_params.get("amount")
+        member, amount = (
+            asks.viewer(self._doorman, request).key.member,
+            request.query_params.get("amount"),
+        )
         return reply(await self._calls.ask(member, amount))
 
     async def pay(self, request: Request) -> Response:
@@ -217,7 +219,7 @@ class WalletDoor:
         return reply(await self._calls.pay(int(id_)))
 
     async def exit(self, request: Request) -> Response:
-        return reply(await self._calls.exit(self._viewer(request).key.member))
+        return reply(await self._calls.exit(asks.viewer(self._doorman, request).key.member))
 
     # --- looking -------------------------------------------------------------------------
 
@@ -225,11 +227,11 @@ class WalletDoor:
         return reply(self._told.chain())
 
     async def all(self, request: Request) -> Response:
-        return reply(await self._told.all(self._viewer(request).key.member))
+        return reply(await self._told.all(asks.viewer(self._doorman, request).key.member))
 
     async def ticket(self, request: Request) -> Response:
         """The file with which a member leaves without us; of the pending batch with `?pending`."""
-        viewer, pending = self._viewer(request), "pending" in request.query_params
+        viewer, pending = asks.viewer(self._doorman, request), "pending" in request.query_params
         ticket = await self._kit.stands.settler.ticket(viewer.key.member, pending=pending)
         kept = f'attachment; filename="allmende-exit-{ticket.batch}.json"'
         return Response(
@@ -255,57 +257,3 @@ class WalletDoor:
             found["told"], found["away"] = self._told.desk(viewer.key.member), failed.cause
         found["told"]["manages"] = viewer.manages
         return found
-
-    # --- who asks ------------------------------------------------------------------------
-
-    def _viewer(self, request: Request) -> Viewer:
-        """By key or by cookie; by cookie nobody does anything from another site's page."""
-        if "authorization" in request.headers:
-            return viewer_of(self._doorman.counter, request)
-        if request.method != "GET":
-            require_own_page(request)
-        found = self._doorman.viewer(request)
-        if found is None:
-            raise Refused(Why.UNKNOWN_KEY, "Sign in with your wallet at /wallet, or send a key.")
-        return found
-
-    def _manager(self, request: Request) -> Viewer:
-        viewer = self._viewer(request)
-        if not viewer.manages:
-            raise Refused(Why.NOT_ALLOWED, "That needs a manager's key of the member.")
-        return viewer
-
-
-def _telling(handler: Handler) -> Handler:
-    """A chain that does not answer is said in words, and nothing has moved by then."""
-
-    async def told(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except ChainFailed as failed:
-            log.warning("A wallet was not answered: %s. %s", failed.cause, failed.detail)
-            says = f"The chain does not answer ({failed.cause}). Nothing was moved; try again."
-            away = errors.reply(503, says, "chain_away", headers=[(b"retry-after", b"5")])
-            headers = {name.decode(): value.decode() for name, value in away.headers}
-            return Response(away.body, away.status, headers)
-
-    return told
-
-
-def _query(request: Request) -> dict[str, Any]:
-    found: dict[str, Any] = dict(request.query_params)
-    for name in LISTS:
-        if name in found:
-            found[name] = [part.strip() for part in found[name].split(",") if part.strip()]
-    return found
-
-
-async def _sent(request: Request) -> dict[str, Any]:
-    """The body as an object; of a page, of ours. Refused: TOO_LARGE, BAD_REQUEST, NOT_ALLOWED."""
-    if "origin" in request.headers:
-        require_own_page(request)
-    body = await bounded_body(request, BODY_MAX)
-    try:
-        return msgspec.json.decode(body or b"{}", type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(Why.BAD_REQUEST, f"Send a JSON object: {error}.") from None

@@ -14,7 +14,9 @@ from allmende.core import ledger, wallets
 from allmende.core.custody import GENERAL
 from allmende.core.state import Lane, Wallet
 from allmende.core.units import SECOND, credits
+from allmende.custody import VaultSeen
 from allmende.doors.plain import iso
+from allmende.doors.settler_says import Asked
 from allmende.doors.wallet_calls import Calls
 from allmende.doors.wallet_kit import Kit
 
@@ -90,15 +92,7 @@ class Told:
                 "paused": seen.now_s < seen.paused_until,
             },
             "withdrawals": [
-                {
-                    "id": one.id,
-                    "amount": self._shown(one.amount),
-                    "due": iso(one.due * SECOND),
-                    "covered": one.covered,
-                    "payable": one.covered and seen.now_s >= one.due,
-                }
-                for one in status.withdrawals
-                if one.account == address
+                self._asked(one, seen) for one in status.withdrawals if one.account == address
             ],
             "batch": {
                 "number": seen.final.number,
@@ -106,6 +100,15 @@ class Told:
                 "balance": self._shown(ticket.leaf.balance),
                 "spent": self._shown(ticket.leaf.spent),
             },
+        }
+
+    def _asked(self, one: Asked, seen: VaultSeen) -> dict[str, Any]:
+        return {
+            "id": one.id,
+            "amount": self._shown(one.amount),
+            "due": iso(one.due * SECOND),
+            "covered": one.covered,
+            "payable": one.covered and seen.now_s >= one.due,
         }
 
     def _lane(self, wallet: Wallet, number: int) -> dict[str, Any]:
