@@ -66,6 +66,19 @@ def test_everything_that_can_happen_at_an_exchange_does():
     assert {"halted", "would_trade", "unfilled", "over_capacity", "ended", "owed"} <= refused
 
 
+def test_everything_that_can_happen_to_wallets_does():
+    reports = [simulation.run(seed, exchange=True) for seed in (100, 101, 104, 105, 108, 109)]
+    assert not [report.failure for report in reports if report.failure]
+    told = {kind for report in reports for kind in report.told}
+    assert told >= {
+        *("WalletLinked", "PermitGranted", "PermitEnded", "Vouched", "VaultFollowed"),
+        *("WalletsCut", "RightsWrapped", "WrapEnded", "RightsUnwrapped"),
+    }
+    assert "not_signed" in {why for report in reports for why in report.refused}
+    others = {kind for seed in (102, 103) for kind in simulation.run(seed).told}
+    assert "WalletLinked" not in others
+
+
 def test_a_failure_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatch):
     """A machine that forgets a check is found out, and the seed is printed."""
 

@@ -31,11 +31,12 @@ class Operators:
         self.rig = rig
         self.rng = rng
         self.past: list[c.Command] = []
+        self.modes: tuple[str, ...] = ("closed_loop", "limited_network", "open", "lab")
         self._made = 0
 
     async def found(self) -> None:
         """The small market of lab.world, in a mode of the seed's choice."""
-        mode = self.rng.choice(("closed_loop", "limited_network", "open", "lab"))
+        mode = self.rng.choice(self.modes)
         for command in founding(self.rig.clock.now(), mode):
             if isinstance(command, c.Found):
                 public = self.rig.signer.public.hex()

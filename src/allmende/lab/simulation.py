@@ -1,7 +1,8 @@
 """Simulation: whole markets under a virtual clock, with faults, each from one seed.
 
 Rule: every event on the disk is folded and checked by an auditor that has the disk alone.
-Each seed is two markets: one of requests alone, and one where rights to them are traded too.
+Each seed is two markets: one of requests alone, and one where rights to them are traded too; in
+every other pair of seeds some members have wallets.
 Invariant: a seed that failed fails again; it then gets a name in tests/test_lab_simulation.py.
 Worked number: run(7) makes some 400 events and cuts the power about ten times, in a
 tenth of a second.
@@ -57,8 +58,11 @@ def run(seed: int, steps: int = STEPS, *, exchange: bool = False) -> Report:
     rig = Rig()
     report = Report(seed, exchange)
     people = Traders if exchange else Traffic
+    traffic = people(rig, Random(seed))
+    if seed % 4 < 2:
+        traffic.link_wallets(Random(-seed - 1))
     try:
-        life = _live(rig, people(rig, Random(seed)), steps)
+        life = _live(rig, traffic, steps)
         report.digest = asyncio.run(asyncio.wait_for(life, HANGS_S))
     except Exception:  # noqa: BLE001 - whatever it is, the seed must be told
         report.failure = traceback.format_exc()

@@ -17,6 +17,7 @@ from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.nouns import Hold, Policy
 from allmende.core.units import CREDIT, Units
+from allmende.lab.depositors import MODES, Depositors
 from allmende.lab.faults import Fuse
 from allmende.lab.operators import PAUSES, Operators
 from allmende.lab.rig import Rig
@@ -51,13 +52,21 @@ class Traffic(Operators):
         super().__init__(rig, rng)
         self.open: list[Open] = []
         self.to_count: list[tuple[str, Units]] = []
+        self.spenders = [*SPENDERS]
+        self.depositors: Depositors | None = None
         self.actions = _ACTIONS
         """Method -> how often, against the others."""
+
+    def link_wallets(self, rng: Random) -> None:
+        """Some members have wallets, in a mode that lets them, and a chance of their own."""
+        self.depositors, self.modes = Depositors(self, rng), MODES
 
     async def step(self) -> None:
         """One thing that may happen."""
         name = self.rng.choices([*self.actions], [*self.actions.values()])[0]
         await getattr(self, name)()
+        if self.depositors is not None and not self.rig.down:
+            await self.depositors.step()
         if self.rig.down:
             await self._recover()
 
@@ -90,7 +99,7 @@ class Traffic(Operators):
         model = rng.choices(("small", "gift", "vectors", "unknown"), (12, 3, 3, 1))[0]
         return ask(
             self.name("r"),
-            rng.choice(SPENDERS),
+            rng.choice(self.spenders),
             model=model,
             endpoint="embeddings" if model == "vectors" else "chat/completions",
             input_bound=rng.choice((0, 10, 1_000, 10_000)),
