@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -53,7 +53,7 @@ from allmende.core.units import CREDIT, SECOND, Instant, Tariff, Units, Zone
 from allmende.custody import ContractCall, Deployment, VaultSeen
 from allmende.desk import Desk
 from allmende.doors.settler import Settler
-from allmende.ports import Mined, Wanted
+from allmende.ports import ChainFailed, Mined, Wanted
 from allmende.trees import Tree
 from allmende.wire import merkle_sum as ms
 from allmende.wire import voucher as v
@@ -65,6 +65,7 @@ BORN_S = 1_790_000_000
 ANNA = Account(keccak(text="anna"))
 PAUL = Account(keccak(text="paul"))
 CARL = Account(keccak(text="carl"))
+BORE = Account(keccak(text="who fills blocks"))
 KEYS = {"anna": "a" * 64, "uni": "b" * 64}
 FOREVER: Instant = (BORN_S + 10**9) * SECOND
 TOKEN = CREDIT // 1_000
@@ -131,7 +132,7 @@ async def _deploy(folder: Path) -> Deployment:
 
 
 def open_node(folder: Path, clock: HandClock) -> EmbeddedNode:
-    rich = {one.address: 100 * ETHER for one in (ACCOUNT, ANNA, PAUL, CARL)}
+    rich = {one.address: 100 * ETHER for one in (ACCOUNT, ANNA, PAUL, CARL, BORE)}
     genesis = Genesis(CHAIN_ID, rich, BORN_S)
     return EmbeddedNode(folder / "chain.sqlite", genesis, lambda: clock.at // SECOND)
 
@@ -155,7 +156,15 @@ class Town:
         self.watch = watch
         self.clock = HandClock((BORN_S + 1_000) * SECOND)
         self.node = open_node(folder, self.clock)
-        self.chain = Reader(self.node.ask, self.node.close)
+        self.chain = Reader(self._ask, self._end)
+        self.trouble = ""
+        """While this is set the node answers nothing else."""
+        self.lie: Callable[[str, Any], Any] = lambda method, told: told
+        self._sent: list[bytes] = []
+        self.after_step: Callable[[], Awaitable[None]] = nothing
+        self.kept: list[int] = []
+        """Blocks at which the chain was remembered."""
+        self.shaken = 0
         self.keys = Keys(Vault(bytes(32)), ACCOUNT, MARKET)
         self._count = 0
         self.deaths = 0
@@ -206,6 +215,45 @@ class Town:
         desk._writer.end()
         await self.leave()
         await self.open()
+
+    # --- the node ------------------------------------------------------------------------
+
+    async def _ask(self, method: str, params: Sequence[Any] = ()) -> Any:
+        if self.trouble:
+            raise ChainFailed(self.trouble, "as the test wants it")
+        return self.lie(method, await self.node.ask(method, params))
+
+    async def _end(self) -> None:
+        await self.node.close()
+
+    async def remember(self) -> int:
+        """Keep the chain as it is: the number of its newest block."""
+        await self.node.close()
+        self.node = open_node(self.folder, self.clock)
+        number = await self.custody.newest_block()
+        await self.node.close()
+        shutil.copy(self.folder / "chain.sqlite", self.folder / f"chain {number}")
+        self.node = open_node(self.folder, self.clock)
+        self.kept.append(number)
+        return number
+
+    async def reorganise(self, number: int, *, keep: bool) -> None:
+        """Another history from block `number` on; what others sent is sent again if `keep`."""
+        await self.node.close()
+        for file in self.folder.glob("chain.sqlite*"):
+            file.unlink()
+        shutil.copy(self.folder / f"chain {number}", self.folder / "chain.sqlite")
+        self.node = open_node(self.folder, self.clock)
+        await self.mine()
+        for raw_ in self._sent if keep else []:
+            with contextlib.suppress(ChainFailed):  # it is there, or does not fit any more
+                await self.chain.send(raw_)
+
+    async def mine(self, blocks: int = 1) -> None:
+        """Blocks that hold nothing of interest."""
+        for _ in range(blocks):
+            rig = Rig("embedded", self.chain, EMBEDDED, BORE)
+            assert (await rig.send(BORE.address, gas=21_000)).ok
 
     async def found(self) -> None:
         at = self.clock.now()
@@ -295,7 +343,9 @@ class Town:
 
     async def by(self, account: Account, call: ContractCall) -> Mined:
         other = Rig("embedded", self.chain, EMBEDDED, account)
-        return await other.send(call.to, call.data, gas=3_000_000)
+        signed = await other.sign(call.to, call.data, gas=3_000_000)
+        self._sent.append(signed.raw)
+        return await other.wait(await self.chain.send(signed.raw))
 
     async def deposit(self, account: Account, amount: int) -> None:
         assert (await self.by(account, self.custody.deposit(account.address, amount))).ok
@@ -337,12 +387,19 @@ class Town:
     # --- going on ------------------------------------------------------------------------
 
     async def step(self) -> None:
-        try:
-            await self.settler.step()
-        except Killed:
-            self.deaths += 1
+        """Until nobody dies on the way."""
+        while await self.dies(self.settler.step()):
             await self.crash()
         await self.sender.step()
+        await self.after_step()
+
+    async def dies(self, duty: Awaitable[None]) -> bool:
+        before = self.deaths
+        try:
+            await duty
+        except Killed:
+            self.deaths += 1
+        return self.deaths > before
 
     async def run(self, steps: int = 4, seconds: int = 1) -> None:
         for _ in range(steps):
@@ -372,9 +429,8 @@ class Town:
         number = (await self.look()).batch_count
         for _ in range(30):
             await self.run(1)
-            seen = await self.look()
-            if seen.final.number > number:
-                await self.run(1)
+            seen, tree = await self.look(), self.trees.final()
+            if tree is not None and tree.number > number:
                 return seen
             self._pass(seen)
         raise AssertionError(f"no batch: {self.settler.status()}")
@@ -398,6 +454,10 @@ class Town:
         if seen.pending and not seen.open_challenges:
             over = seen.pending.at + self.deployment.terms.window
             self.clock.at = max(self.clock.at, over * SECOND)
+
+
+async def nothing() -> None:
+    """What happens after a step, unless a test has other ideas."""
 
 
 WALLETS = {"anna": ANNA, "paul": PAUL}
