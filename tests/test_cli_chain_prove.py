@@ -147,10 +147,12 @@ def test_a_ticket_is_fetched_checked_and_kept(tmp_path: Path) -> None:
             await town.give(ANNA, 4)
             await town.batch((ANNA, 3, 0), (BERT, 1, 0))
             data = encode(await town.ticket(ANNA))
+            asked: list[str] = []
             answers = [data, data.replace(b'"3000', b'"9000')]
 
             async def answer(request: Request) -> Response:
                 assert request.headers["authorization"] == "Bearer secret"
+                asked.append(request.url.query)
                 return Response(answers.pop(0), media_type="application/json")
 
             async with serve(Starlette(routes=[Route("/api/wallet/ticket", answer)])) as url:
@@ -160,7 +162,9 @@ def test_a_ticket_is_fetched_checked_and_kept(tmp_path: Path) -> None:
                 assert done.exit_code == 0, done.output
                 assert f"{ANNA.address} in batch 1 of {town.made.vault}" in done.output
                 assert out.read_bytes() == data
+                line.append("--pending")
                 changed = await asyncio.to_thread(CliRunner().invoke, main, line)
+                assert asked == ["", "pending=1"]
                 assert changed.exit_code == 1
                 assert "was changed" in changed.output + changed.stderr
                 assert out.read_bytes() == data

@@ -24,10 +24,11 @@ from allmende.wire import receipt
 
 @click.command(name="ticket")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write it here.")
+@click.option("--pending", is_flag=True, help="Of the batch that is to be final next.")
 @remote
-def ticket_(market: Market, out: Path | None) -> None:
+def ticket_(market: Market, out: Path | None, pending: bool) -> None:
     """Your exit ticket from the running market. Keep it where the market is not."""
-    data = market.client.fetch("wallet/ticket")
+    data = market.client.fetch("wallet/ticket", pending=1 if pending else None)
     ticket = decoded(data, "the market's answer")
     if out is None:
         click.echo(data.decode(), nl=False)
