@@ -4,7 +4,7 @@ Rule: a wallet's leaf is what it put into the vault in closed epochs, less what 
 them, plus what it earned, less what it spent; an address that no member linked owns its flows;
 the house, that is the operator, owns the rest for all members without a wallet.
 Invariant: balances sum to what the vault covers; balance + spent of no leaf falls but by its
-own requests, whatever is rounded; a wallet's balance is never more than the desk's.
+own requests, whatever is rounded; a wallet has less than 2 pico-credits more than at the desk.
 Worked number: cover 10, a wallet of 4 in, 1 earned and 2 spent has (3, 2), so the house has 7.
 
 Base units of the pay unit may be coarser than pico-credits, or finer. Earned is rounded down and
