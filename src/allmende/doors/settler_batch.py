@@ -100,7 +100,7 @@ class Batcher:
         if (late and spare > SPARED) or (cut and not refused(cut, final.block)):
             return self._cut(final)
         silent = now.now_s - final.final_at > self._custody.deployment.terms.silence // 2
-        rested = now.now_s - final.final.at >= self._every_s
+        rested = now.now_s - final.final.at >= self._every_s or self._builder.waiting(last)
         if not (silent or rested or late):
             return "idle"
         plan = await self._builder.planned(final, last)

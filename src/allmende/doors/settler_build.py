@@ -91,10 +91,13 @@ class Builder:
 
     async def news(self, last: Tree | None, plan: Leaves) -> bool:
         """Whether a tree would have anything that the last one has not."""
-        batch, upto = self._desk.state.batch, 0 if last is None else last.upto
-        if batch.receipts or batch.number - 1 > upto:
+        if self._desk.state.batch.receipts or self.waiting(last):
             return True
         return plan.leaves != ([] if last is None else await self._shower.leaves(last))
+
+    def waiting(self, last: Tree | None) -> bool:
+        """Whether a batch of the desk is closed, and full, and in no tree yet."""
+        return self._desk.state.batch.number - 1 > (0 if last is None else last.upto)
 
     async def _house(self, final: VaultSeen, last: Tree | None) -> House:
         account = bytes.fromhex(self._signing.house[2:])
