@@ -2,8 +2,8 @@
 
 Rule: what doors share (history, the live stream, the exchange's feed) is made here once.
 Invariant: nothing is open before `open`, and every stream has ended after `close`.
-Worked number: the account's 16 lookups and the exchange's 11 are one description at
-/api/openapi.json.
+Worked number: the account's 16 lookups, the exchange's 11 and the chain's 2 are one description
+at /api/openapi.json.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from allmende.desk import Desk
 from allmende.doors import app
 from allmende.doors.account import Account
 from allmende.doors.browser import Doorman
+from allmende.doors.chain_page import ChainPage
 from allmende.doors.counter import Counter
 from allmende.doors.gather import Gather
 from allmende.doors.gather_market import GatherMarket
@@ -29,7 +30,7 @@ from allmende.ports import Clock, Journal, Views
 
 class Hall:
     """One per market. `archive` is the journal, opened for reading only; `more_routes` are doors
-    that not every market has."""
+    that not every market has, `chain` is the page of the one that it settles on."""
 
     def __init__(
         self,
@@ -40,15 +41,18 @@ class Hall:
         archive: Journal,
         doorman: Doorman,
         more_routes: Sequence[BaseRoute] = (),
+        chain: ChainPage | None = None,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
         self.exchange = Exchange(desk, clock, counter, views)
         account = Account(desk, counter, history, self._live)
         account.lookups.update(self.exchange.lookups)
+        self.chain = chain = chain or ChainPage(clock)
+        account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        pages = Pages(counter, history, gather, trading, self._live, doorman)
+        pages = Pages(counter, history, gather, trading, chain, self._live, doorman)
         routes = [*account.routes(), *self.exchange.sockets(), *more_routes, *pages.routes()]
         self.app = app.rest(routes, pages.told)
 

@@ -22,6 +22,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.doors import assets, forms, lookups, words
 from allmende.doors.account import events
 from allmende.doors.browser import LANGUAGE, Doorman, form, require_own_page
+from allmende.doors.chain_page import ChainPage
 from allmende.doors.counter import Counter
 from allmende.doors.gather import Gather, Seen
 from allmende.doors.gather_market import GatherMarket
@@ -36,7 +37,7 @@ STAGES = {
     "trade": ("offers", ("offers", "market")),
     "spend": ("budgets", ("budgets", "keys", "receipts")),
     "verify": ("verify", ("verify",)),
-    "settle": ("settle", ("settle",)),
+    "settle": ("settle", ("settle", "chain")),
     "govern": ("govern", ("govern",)),
     "observe": ("observe", ("observe",)),
 }
@@ -65,11 +66,13 @@ class Pages:
         history: History,
         gather: Gather,
         exchange: tuple[GatherMarket, GatherOrders],
+        chain: ChainPage,
         live: Live,
         doorman: Doorman,
     ) -> None:
         self._counter = counter
         self._history = history
+        self._trouble = chain.trouble
         self._live = live
         self._doorman = doorman
         self._words = words.load()
@@ -86,6 +89,7 @@ class Pages:
             "receipt": Page("/receipts/{id}", gather.receipt),
             "verify": Page("/verify", gather.verify, open=True),
             "settle": Page("/settle", gather.settle, open=True),
+            "chain": Page("/chain", chain.page, open=True),
             "govern": Page("/govern", gather.govern, open=True),
             "observe": Page("/observe", gather.observe, open=True),
             "market": Page("/market", market.market, open=True),
@@ -151,6 +155,7 @@ class Pages:
             base_url=self._base_url(request),
             path=request.url.path,
             done=request.query_params.get("done", ""),
+            trouble=self._trouble(),
             version={asset: found.version for asset, found in self._assets.items()},
             **{"error": None, "values": {}, **context},
         )

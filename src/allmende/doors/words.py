@@ -23,6 +23,9 @@ SEPARATORS = {"en": (",", "."), "de": (".", ",")}
 DATES = {"en": "%d %b %Y, %H:%M", "de": "%d.%m.%Y, %H:%M"}
 SHORT = {"en": "%d %b, %H:%M", "de": "%d.%m., %H:%M"}
 
+UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
+"""With their seconds."""
+
 
 class Words(Struct, frozen=True):
     """One language: call it with a key."""
@@ -77,6 +80,16 @@ class Words(Struct, frozen=True):
     def when(self, text: str, short: bool = False) -> str:
         """An ISO instant as a date and time in UTC; `short` leaves out the year."""
         return datetime.fromisoformat(text).strftime((SHORT if short else DATES)[self.language])
+
+    def lasts(self, seconds: int) -> list[tuple[int, str]]:
+        """A time as counts of its largest unit and the next: 90_061 s is 1 day and 1 hour."""
+        place = next((i for i, (_, size) in enumerate(UNITS) if seconds >= size), len(UNITS) - 1)
+        found: list[tuple[int, str]] = []
+        for unit, size in UNITS[place : place + 2]:
+            count, seconds = divmod(seconds, size)
+            if count or not found:
+                found.append((count, unit if count == 1 else f"{unit}s"))
+        return found
 
     def span(self, low: int, high: int, millionths_of: str) -> str:
         """A range given in millionths of a unit, with two digits: 2_808_482 J is 2.8 J."""
