@@ -13,6 +13,9 @@ from typing import Any
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
 from web3 import HTTPProvider, Web3
+from x402 import x402ClientSync
+from x402.http.clients.requests import x402_requests
+from x402.mechanisms.evm.exact import ExactEvmScheme
 
 ERC20: list[dict[str, Any]] = [
     {
@@ -20,7 +23,7 @@ ERC20: list[dict[str, Any]] = [
         "name": name,
         "stateMutability": kind,
         "inputs": [{"name": f"a{i}", "type": t} for i, t in enumerate(takes)],
-        "outputs": [{"name": "", "type": gives}],
+        "outputs": [{"name": "", "type": gives}] if gives else [],
     }
     for name, takes, gives, kind in (
         ("symbol", (), "string", "view"),
@@ -28,9 +31,10 @@ ERC20: list[dict[str, Any]] = [
         ("balanceOf", ("address",), "uint256", "view"),
         ("transfer", ("address", "uint256"), "bool", "nonpayable"),
         ("approve", ("address", "uint256"), "bool", "nonpayable"),
+        ("redeem", ("uint256", "bytes32"), "", "nonpayable"),
     )
 ]
-"""What EIP-20 says, as far as the demo needs it."""
+"""What EIP-20 says, as far as the demo needs it, and the one call that brings rights back."""
 WAIT_S = 20
 
 
@@ -88,6 +92,22 @@ class Wallet:
         """By the token's own `transfer`, like any wallet."""
         call = self._token(token).functions.transfer(to, amount)
         return self.send(token, str(call._encode_transaction_data()))
+
+    def redeem(self, token: str, amount: int, account: str) -> Any:
+        """Give rights back to the desk, for an account there."""
+        call = self._token(token).functions.redeem(amount, Web3.keccak(text=account))
+        return self.send(token, str(call._encode_transaction_data()))
+
+    def pay_and_post(self, url: str, body: dict[str, Any], chain_id: int, token: str) -> Any:
+        """POST by x402: asked for a payment, it signs one of at most 0.01 credit; the answer."""
+        network = f"eip155:{chain_id}"
+        client = x402ClientSync()
+        client.register(network, ExactEvmScheme(self._account))
+        cap = {"network": network, "asset": token, "max_amount_per_payment": str(10**10)}
+        client.set_spend_controls({"allowed_assets": [cap]})  # type: ignore[arg-type]
+        with x402_requests(client) as session:
+            session.trust_env = False
+            return session.post(url, json=body, timeout=60)
 
     def _token(self, address: str) -> Any:
         return self._web3.eth.contract(address=Web3.to_checksum_address(address), abi=ERC20)

@@ -1,0 +1,79 @@
+"""Chain node: the embedded chain of a market that is off, and play credit from one that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from allmende.adapters.server import Busy, own
+from allmende.cli.client import Failed
+from allmende.cli.offline import data_option
+from allmende.cli.remote import Market, remote
+from allmende.main import Unset, settings
+from allmende.ports import ChainFailed
+
+try:
+    from allmende.adapters.chain.beside import ChainBeside
+except ImportError as missing:
+    raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
+
+CHAIN = "chain.sqlite"
+
+
+@click.command(name="node")
+@data_option
+def node_(data: str | None) -> None:
+    """Serve the embedded chain of a market that is off, until Ctrl-C: members still need it.
+
+    On a chain of your own nobody else keeps the blocks: whoever has a copy of chain.sqlite can.
+    """
+    try:
+        folder = Path(settings({"data": data}).data)
+    except Unset as error:
+        raise click.UsageError(str(error)) from None
+    if not (folder / CHAIN).is_file():
+        raise Failed(f"{folder} has no embedded chain; name the data directory with --data.")
+    try:
+        with own(folder):
+            asyncio.run(_serve(folder))
+    except Busy:
+        raise Failed(f"The market in {folder} runs, and serves its chain itself.") from None
+    except ChainFailed as failed:
+        raise Failed(f"The chain: {failed.cause}. {failed.detail}") from None
+
+
+async def _serve(folder: Path) -> None:
+    beside, over = ChainBeside(folder, {}), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, over.set)
+    url = await beside.start()
+    try:
+        click.echo(f"The chain answers at {url}")
+        await over.wait()
+    finally:
+        await beside.stop()
+
+
+@click.command(name="give")
+@click.argument("address")
+@click.argument("amount")
+@click.option("--reference", required=True, help="The occasion; each one gives once.")
+@remote
+def give_(market: Market, address: str, amount: str, reference: str) -> None:
+    """Play credit and first gas for a wallet, on a chain of our own."""
+    fields = {"address": address, "amount": amount, "reference": reference}
+    answer = market.client.ask("chain/give", fields)
+    market.say(answer, f"{amount} credits and some gas are on their way to {address}.")
+
+
+@click.command(name="demo")
+def demo_() -> None:
+    """Custody, settlement, rights, a paid call and an exit, with wallets of their own."""
+    from allmende.lab.chain_demo import main
+
+    sys.exit(main(click.echo))
