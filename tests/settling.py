@@ -74,12 +74,14 @@ NORM: Norm = msgspec.structs.replace(
     LOCAL, window=100, response=50, silence=20_000, delay=60, pause_max=100, pause_gap=100,
     grace=1_000,
 )  # fmt: skip
+TIGHT: Norm = msgspec.structs.replace(NORM, rate_ppm=0, floor_units=2)
+"""Two credits leave per day."""
 MARKET = OTHER
 
 
 def play(folder: Path, scenario: Callable[[Town], Any], **options: Any) -> None:
     """Run a scenario in a town of its own."""
-    template()
+    template(options.get("norm", NORM))
 
     async def run() -> None:
         async with town(folder, **options) as t:
@@ -90,7 +92,7 @@ def play(folder: Path, scenario: Callable[[Town], Any], **options: Any) -> None:
 
 @contextlib.asynccontextmanager
 async def town(folder: Path, **options: Any) -> AsyncIterator[Town]:
-    made = template()
+    made = template(options.pop("norm", NORM))
     for file in ("chain.sqlite", "outbox.sqlite"):
         shutil.copy(made[0] / file, folder / file)
     t = Town(folder, made[1], **options)
@@ -102,20 +104,20 @@ async def town(folder: Path, **options: Any) -> AsyncIterator[Town]:
 
 
 @cache
-def template() -> tuple[Path, Deployment]:
+def template(norm: Norm) -> tuple[Path, Deployment]:
     """A folder with the chain of a finished deployment, where everybody has money."""
     folder = Path(tempfile.mkdtemp())
     with ThreadPoolExecutor(1) as thread:
-        return folder, thread.submit(asyncio.run, _deploy(folder)).result()
+        return folder, thread.submit(asyncio.run, _deploy(folder, norm)).result()
 
 
-async def _deploy(folder: Path) -> Deployment:
+async def _deploy(folder: Path, norm: Norm) -> Deployment:
     clock = HandClock(BORN_S * SECOND)
     node = open_node(folder, clock)
     outbox, chain = Outbox(folder / "outbox.sqlite"), Reader(node.ask, node.close)
     sender = Submitter(chain, outbox, ACCOUNT, EMBEDDED, clock)
     rig = Rig("embedded", chain, EMBEDDED)
-    made = await deploy(chain, sender, contracts(), plan(rig, norm=NORM))
+    made = await deploy(chain, sender, contracts(), plan(rig, norm=norm))
     custody = ChainCustody(chain, made, contracts(), EMBEDDED, clock)
     for one in (ACCOUNT, ANNA, PAUL, CARL):
         key = f"mint {one.address}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from chains import ACCOUNT
-from settling import ANNA, CARL, CREDIT, NORM, PAUL, TOKEN, Town, play, raw
+from settling import ANNA, CARL, CREDIT, NORM, PAUL, TIGHT, TOKEN, Town, play, raw
 
 from allmende import ticket
 from allmende.core import commands as c
 from allmende.core import events, machine
-from allmende.core.units import SECOND
+from allmende.core.units import DAY, SECOND
 from allmende.doors.settler_batch import SPARED
 from allmende.doors.settler_proofs import stored_ticket
 from allmende.ports import Wanted
@@ -72,6 +72,25 @@ def test_an_address_that_nobody_linked_has_its_deposits_and_takes_them_out(tmp_p
     play(tmp_path, scenario)
 
 
+def test_the_days_limit_makes_parts_of_a_payment_and_is_no_alarm(tmp_path: Path) -> None:
+    async def scenario(t: Town) -> None:
+        await t.deposit(ANNA, 10 * CREDIT)
+        await t.settled()
+        assert await t.ask("anna", 5 * CREDIT)
+        await t.settled()
+        paid = []
+        for _ in range(3):
+            await t.run(6, 60)
+            at = (await t.look()).block
+            paid.append(await t.custody.credit_balance(ANNA.address, at) // CREDIT - 990)
+            assert not t.settler.status().alarms
+            t.clock.at += DAY
+        assert paid == [2, 4, 5]
+        assert not t.settler.status().withdrawals
+
+    play(tmp_path, scenario, norm=TIGHT)
+
+
 def test_who_asks_for_what_he_spent_gets_the_rest(tmp_path: Path) -> None:
     async def scenario(t: Town) -> None:
         await t.deposit(ANNA, 10 * CREDIT)
@@ -84,7 +103,8 @@ def test_who_asks_for_what_he_spent_gets_the_rest(tmp_path: Path) -> None:
         wallet = t.desk.state.wallets["anna"]
         assert wallet.requested == 4 * CREDIT, "all but what is held is taken"
         await t.capture(held, 1_000)
-        await t.until(lambda: t.settler._follow.done() and not t.settler._follow.disputed)
+        asked = t.settler.status
+        await t.until(lambda: sum(one.amount for one in asked().withdrawals) == 4 * CREDIT)
         assert (wallet.requested, t.balance("anna")) == (4 * CREDIT, 0)
         at = (await t.look()).block
         assert await t.custody.requested(ANNA.address, at) == 4 * CREDIT

@@ -48,6 +48,9 @@ LOOK_S = 15
 TREES_KEPT = 16
 """Newest trees with their leaves; of older final ones the receipts stay."""
 
+DAYS_LIMIT = "the day's limit"
+"""What the vault says when no more may leave today: to wait for, and no alarm."""
+
 log = logging.getLogger(__name__)
 
 
@@ -164,7 +167,7 @@ class Settler:
         if now.closed:
             self._word = "closed"
         elif not now.pending:
-            followed = self._follow.done()
+            followed = self._follow.done(final)
             self._word = await self._batcher.step(final, now, followed=followed)
 
     def _pay(self, final: VaultSeen, now: VaultSeen) -> None:
@@ -256,7 +259,7 @@ class Settler:
         if short:
             said = f"The house lacks {short} base units: deposit them for {self._house}."
             found.append(Alarm("short", said))
-        if word in ("bond", "unlisted", "lost", "foreign", "closed"):
+        if word in ("own", "bond", "unlisted", "lost", "foreign", "closed"):
             found.append(Alarm(word, WORDS[word]))
         found += [Alarm("taken_back", said) for said in self._follow.taken_back.values()]
         found += [
@@ -268,5 +271,7 @@ class Settler:
             for address, units in self._vouchers.unprovable.items()
         ]
         return found + [
-            Alarm("refused", f"{intent}: {why}") for intent, why in self._sends.refused.items()
+            Alarm("refused", f"{intent}: {why}")
+            for intent, why in self._sends.refused.items()
+            if DAYS_LIMIT not in why
         ]

@@ -37,8 +37,20 @@ class Answers:
 
     async def look(self, final: VaultSeen, now: VaultSeen) -> None:
         """Find the open challenges, the newest first."""
-        if not final.open_challenges and final.challenge_count > self._over:
+        found = await self._find(now)
+        if len(found) < now.open_challenges:  # a reorganisation gave old numbers to new ones
+            self._over = 0
+            found = await self._find(now)
+        if not final.open_challenges:
             self._over = final.challenge_count
+        self.open = tuple(found)
+        self.unanswerable = {
+            id_: why
+            for id_, why in self.unanswerable.items()
+            if any(one.id == id_ for one in found)
+        }
+
+    async def _find(self, now: VaultSeen) -> list[Challenge]:
         found: list[Challenge] = []
         id_ = now.challenge_count
         while id_ > self._over and len(found) < now.open_challenges:
@@ -46,12 +58,7 @@ class Answers:
             if one is not None and one.batch == now.pending.number:
                 found.append(one)
             id_ -= 1
-        self.open = tuple(found)
-        self.unanswerable = {
-            id_: why
-            for id_, why in self.unanswerable.items()
-            if any(one.id == id_ for one in found)
-        }
+        return found
 
     async def answer(self, tree: Tree, now: VaultSeen) -> None:
         """Answer those of the pending batch, the most urgent first."""

@@ -64,8 +64,8 @@ class Batcher:
             return waits
         if now.now_s < now.paused_until:
             return "paused"
-        if not now.listed:
-            return "unlisted"
+        if not now.listed or self._builder.clashes:
+            return "own" if now.listed else "unlisted"
         batch = final.final
         last = self._trees.submitted(batch.number, batch.root, batch.receipts_root)
         if batch and last is None:

@@ -71,6 +71,11 @@ class Builder:
         self.building = False
         """Between the desk's cut and the tree on disk."""
 
+    @property
+    def clashes(self) -> bool:
+        """Whether the house's address is a member's wallet too."""
+        return self._signing.house in self._desk.state.addresses
+
     # --- beforehand ----------------------------------------------------------------------
 
     async def planned(self, final: VaultSeen, last: Tree | None) -> Leaves:

@@ -17,10 +17,10 @@ import logging
 from allmende.core.custody_commands import FollowVault
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import Wallet
-from allmende.custody import Custody, VaultSeen, Withdrawal
+from allmende.custody import ContractCall, Custody, VaultSeen, Withdrawal
 from allmende.desk import Desk
 from allmende.doors.settler_flows import FlowBook
-from allmende.doors.settler_sends import Sends
+from allmende.doors.settler_sends import Sends, refused
 from allmende.doors.settler_tree import Scale
 from allmende.doors.settler_vouchers import Vouchers
 from allmende.ports import Clock
@@ -62,13 +62,22 @@ class Follow:
                 self.taken_back.pop(wallet.address, None)
                 self.disputed.discard(wallet.address)
 
-    def done(self) -> bool:
-        """Whether the desk has taken all that was asked for in closed epochs."""
+    def done(self, final: VaultSeen) -> bool:
+        """Whether all that was asked for in closed epochs is settled: the desk has taken it, and
+        no contest can change it any more."""
         for wallet in self._desk.state.wallets.values():
             flow = self._book.of(wallet.address)
             if wallet.requested < self._scale.pico_up(flow.requested - flow.late_out):
                 return False
-        return True
+        asked = self._book.withdrawals.values()
+        return not any(one.epoch > final.final.cut and self._contested(one, final) for one in asked)
+
+    def _contested(self, one: Withdrawal, final: VaultSeen) -> bool:
+        send = self._sends.get(*self._dispute(one))
+        return send is not None and not refused(send, final.block)
+
+    def _dispute(self, one: Withdrawal) -> tuple[str, ContractCall]:
+        return f"contest {one.id} {one.amount}", self._custody.contest(one.id)
 
     def _totals(self, wallet: Wallet) -> tuple[int, int]:
         flow = self._book.of(wallet.address)
@@ -109,12 +118,9 @@ class Follow:
         signed = await self._custody.signed(address, now.block)
         for known in self._book.open_of(address, covered):
             one = await self._custody.withdrawal(known.id, now.block)
-            if one is None or not too_much(one, max(signed, reach - missing)):
-                continue
-            if too_much(one, signed) and signed >= reach - missing:
-                allowed = one.room - min(one.room, signed - one.spent)
-                intent = f"contest {one.id} {one.amount} {allowed}"
-                self._sends.want(intent, self._custody.contest(one.id), read_at=now.block)
+            shown = signed >= reach - missing
+            if one is not None and shown and too_much(one, signed):
+                self._sends.want(*self._dispute(one), read_at=now.block)
 
 
 def too_much(one: Withdrawal, signed: int) -> bool:

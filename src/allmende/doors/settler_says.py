@@ -25,6 +25,8 @@ WORDS = {
     "bond": "The operator's bond is below one penalty: bond more, then batches go on.",
     "paused": "The guardian paused the vault; challenges are answered meanwhile.",
     "unlisted": "The token is not listed yet: the admin calls list_token.",
+    "own": "The operator's own address is linked as a member's wallet, so no tree can tell them "
+    "apart: use another address as operator.",
     "lost": "The tree of the final batch is not in trees.sqlite: put back the copy of that file.",
     "foreign": "The pending batch was not built here, or its tree was lost: put back trees.sqlite, "
     "or it will be void once somebody challenges it.",

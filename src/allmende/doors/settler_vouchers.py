@@ -22,7 +22,14 @@ from allmende.core.custody import Permit
 from allmende.core.units import SECOND
 from allmende.custody import Custody, VaultSeen
 from allmende.desk import Desk
-from allmende.doors.settler_lanes import Provable, Show, provable, strongest, to_show
+from allmende.doors.settler_lanes import (
+    Provable,
+    Show,
+    provable,
+    standing,
+    strongest,
+    to_show,
+)
 from allmende.doors.settler_sends import Sends
 from allmende.doors.settler_tree import Scale
 from allmende.signing import Signing
@@ -83,8 +90,13 @@ class Vouchers:
         return missing
 
     def reach(self, account: str, now: VaultSeen) -> int:
-        """All that can be proved of lanes, if nothing was shown."""
-        return sum(strongest(found).amount for found in self._lanes(account, now).values())
+        """All that was spent on lanes and can be proved, as if nothing had been shown."""
+        member = self._desk.state.addresses[account]
+        stands = standing(self._desk.state, member)
+        return sum(
+            min(strongest(ways).amount, self._scale.units_up(stands[number]))
+            for number, ways in self._lanes(account, now).items()
+        )
 
     def _lanes(self, account: str, now: VaultSeen) -> dict[int, list[Provable]]:
         """What can still be shown."""
@@ -134,6 +146,7 @@ class Vouchers:
         because a part of it cannot be already."""
         grace = self._custody.deployment.grace
         late = []
+        self.unprovable = {}
         for account, number, best in self._ageing(now.now_s - grace // 2):
             if best.amount <= self._shown.get((account, number), 0):
                 continue
@@ -144,7 +157,8 @@ class Vouchers:
             elif best.lasts(now.now_s, grace):
                 self._show(account, Show(best, best.amount), now)
             else:
-                self.unprovable[account] = best.amount - there
+                missing = best.amount - there
+                self.unprovable[account] = self.unprovable.get(account, 0) + missing
                 late.append(account)
         return late
 
