@@ -13,7 +13,7 @@ from allmende.core.refusals import Why
 from allmende.core.units import CREDIT
 from allmende.doors import assets, figures, forms, words
 
-PUBLIC = ("/", "/offers", "/verify", "/settle", "/govern", "/observe")
+PUBLIC = ("/", "/offers", "/verify", "/settle", "/chain", "/govern", "/observe")
 PRIVATE = ("/members", "/budgets", "/keys", "/receipts")
 
 
@@ -46,6 +46,12 @@ def test_visitors_see_what_is_public(doors: Doors, path: str, language: str) -> 
     assert f'<html lang="{language}">' in answer.text
     assert "r-open" not in answer.text
     assert "<sons>" not in answer.text
+
+
+def test_a_market_without_any_offer_has_its_public_pages(tmp_path: Path) -> None:
+    with Doors(tmp_path) as empty:
+        assert {empty.get(path).status for path in PUBLIC} == {200}
+        assert "MODEL" in empty.get("/").text
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
