@@ -178,8 +178,21 @@ class Custody(RuleBasedStateMachine):
         id_ = self.name("r")
         if self.try_(ask(id_, key, policy=Policy(pay=pay))):
             self.do(c.Capture(hold=id_, estimate=units, reported=units, pending=pending))
-            if pending and not late:
+            if late:
+                self.do(w.CutWallets())
+            elif pending:
                 self.do(c.Recount(counts=((id_, counted),)))
+
+    @rule(key=keys, member=members, lane=lanes)
+    def use_all_and_go_on(self, key, member, lane) -> None:
+        """A receipt holds nothing more and is not final, while wallets and lanes change."""
+        id_ = self.name("r")
+        if self.try_(ask(id_, key, policy=Policy(pay=("credit",)))):
+            bound = self.floor.state.holds[id_].bound
+            self.do(c.Capture(hold=id_, estimate=bound, reported=bound, pending=True))
+            self.link(member)
+            self.permit(member, lane, CREDIT, 3_600, True)
+            self.do(c.Recount(counts=((id_, Units(input=1)),)))
 
     @rule(number=picks, units=usage, pending=st.booleans())
     def capture(self, number, units, pending) -> None:
