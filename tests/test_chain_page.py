@@ -268,7 +268,7 @@ def test_a_node_that_never_answered_leaves_out_what_only_it_knows(shown: Shown) 
 
 def test_the_node_is_asked_once_however_many_look(shown: Shown) -> None:
     custody = FakeVault()
-    shown.stands(custody)
+    shown.stands(custody, lag_s=900)
     for _ in range(5):
         shown.text()
     assert custody.looks == 1

@@ -1,9 +1,9 @@
 """Chain look: the vault as pages show it, read when somebody looks and not more often.
 
-Rule: who looks within `FRESH_S` of the last look sees the same; one question is under way at a
-time, and nobody waits longer than `PATIENCE_S` for a node.
+Rule: who looks within `FRESH_S` of the last look sees the same, `OWN_S` where the node is ours; one
+question is under way at a time, and nobody waits longer than `PATIENCE_S` for it.
 Invariant: what was seen last stays, with its time, while the node is away.
-Worked number: a page that a thousand people open in a minute asks the node six times.
+Worked number: a page that a thousand people open in a minute asks somebody's node six times.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from allmende.custody import Deployment, VaultSeen
 from allmende.ports import ChainFailed, Clock
 
 FRESH_S = 10
+OWN_S = 1
 PATIENCE_S = 3
 """A person waits so long for a page."""
 
@@ -32,9 +33,10 @@ class Readable(Protocol):
 class Look:
     """Of one deployment."""
 
-    def __init__(self, custody: Readable, clock: Clock) -> None:
+    def __init__(self, custody: Readable, clock: Clock, fresh_s: int = FRESH_S) -> None:
         self._custody = custody
         self._clock = clock
+        self._fresh_s = fresh_s
         self._turn = asyncio.Lock()
         self._tried: Instant | None = None
         self.seen: VaultSeen | None = None
@@ -47,7 +49,7 @@ class Look:
         """See the vault, unless that was done just now. Never fails: see `away`."""
         async with self._turn:
             now = self._clock.now()
-            if self._tried is not None and now - self._tried < FRESH_S * SECOND:
+            if self._tried is not None and now - self._tried < self._fresh_s * SECOND:
                 return
             self._tried = now
             try:

@@ -24,7 +24,7 @@ from allmende.core.units import PPM, SECOND, Instant
 from allmende.custody import Deployment, Finding, OnChainBatch, VaultSeen
 from allmende.doors.account import Handler, reply
 from allmende.doors.chain_gas import GasOf
-from allmende.doors.chain_look import Look, Readable
+from allmende.doors.chain_look import FRESH_S, OWN_S, Look, Readable
 from allmende.doors.gather import Seen
 from allmende.doors.plain import iso
 from allmende.doors.verifying import GROUPS, group_of
@@ -91,7 +91,8 @@ class ChainPage:
         gas: GasOf | None = None,
     ) -> None:
         """The contracts are there; what is left out is not shown."""
-        self._custody, self._look = custody, Look(custody, self._clock)
+        fresh_s = FRESH_S if self._lag_s else OWN_S
+        self._custody, self._look = custody, Look(custody, self._clock, fresh_s)
         self._settler, self._verified, self._gas = settler, verified, gas
 
     def trouble(self) -> str:
