@@ -95,7 +95,7 @@ def main() -> int:
                 wrong += verdict != meant
                 odd = "   NOT AS MEANT" if verdict != meant else "   as meant" * (meant == "FAIL")
                 said = "proved" if verdict == "PASS" else verdict.lower()
-                sys.stdout.write(f"{path.stem:12}{said:8}{proof}{odd}\n")
+                sys.stdout.write(f"{path.stem:13}{said:8}{proof}{odd}\n")
                 sys.stdout.flush()
     return 1 if wrong else 0
 

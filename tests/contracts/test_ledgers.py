@@ -24,6 +24,7 @@ WHO = st.integers(0, len(PEOPLE) - 1)
 AMOUNT = st.integers(0, 300)
 ISSUE = 1_000
 RUNS = settings(max_examples=max(180, 2 * settings.default.max_examples))
+BOND_RUNS = settings(max_examples=2 * settings.default.max_examples)
 START = 250
 MOSTLY_ADMIN = st.sampled_from((0, 0, 0, 1, 2, 3))
 
@@ -174,7 +175,7 @@ BOND_CALLS = st.lists(
 
 
 @given(BOND_CALLS)
-@RUNS
+@BOND_RUNS
 def test_a_bond_holds_what_it_owes_and_slashes_no_more_than_there_is(
     calls: list[tuple[Any, ...]],
 ) -> None:
