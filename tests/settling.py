@@ -420,10 +420,10 @@ class Town:
         number = (await self.look()).batch_count
         for _ in range(30):
             await self.run(1)
-            seen = await self.look()
-            if seen.pending.number > number and seen.pending.receipts >= receipts:
-                return seen
-            self._pass(seen)
+            there, tree = self.settler.status().pending, self.trees.newest()
+            if there and tree and there.number > number and tree.receipts >= receipts:
+                return await self.look()
+            self._pass()
         raise AssertionError(f"no batch: {self.settler.status()}")
 
     async def settled(self) -> VaultSeen:
@@ -431,10 +431,10 @@ class Town:
         number = (await self.look()).batch_count
         for _ in range(30):
             await self.run(1)
-            seen, tree = await self.look(), self.trees.final()
+            tree = self.trees.final()
             if tree is not None and tree.number > number:
-                return seen
-            self._pass(seen)
+                return await self.look()
+            self._pass()
         raise AssertionError(f"no batch: {self.settler.status()}")
 
     async def at_rest(self) -> VaultSeen:
@@ -445,17 +445,16 @@ class Town:
             told = self.settler.status()
             idle = told.word == "idle" and not told.withdrawals and not told.late_deposits
             quiet = quiet + 1 if idle and not self.desk.state.batch.receipts else 0
-            seen = await self.look()
             if quiet == 2:
-                return seen
-            self._pass(seen)
+                return await self.look()
+            self._pass()
         raise AssertionError(f"never at rest: {self.settler.status()}")
 
-    def _pass(self, seen: VaultSeen) -> None:
+    def _pass(self) -> None:
         """Time, as far as something happens by itself."""
-        if seen.pending and not seen.open_challenges:
-            over = seen.pending.at + self.deployment.terms.window
-            self.clock.at = max(self.clock.at, over * SECOND)
+        told = self.settler.status()
+        if told.pending and not told.challenges:
+            self.clock.at = max(self.clock.at, told.pending.until * SECOND)
 
 
 async def nothing() -> None:
