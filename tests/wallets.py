@@ -39,6 +39,7 @@ from allmende.adapters.chain.reader import Reader
 from allmende.adapters.chain.signing import Keys
 from allmende.adapters.chain.siwe import EthereumSignIns
 from allmende.adapters.chain.submitter import Submitter
+from allmende.adapters.chain.turns import Turns
 from allmende.adapters.energy import energy_rate
 from allmende.adapters.guard import Guard
 from allmende.adapters.secrets import new_key, open_vault
@@ -125,7 +126,8 @@ class Street:
         self.away = False
         self.chain = Reader(self._ask, self.node.close)
         self._outbox = Outbox(folder / "outbox.sqlite")
-        self.sender = Submitter(self.chain, self._outbox, ACCOUNT, EMBEDDED, self.clock)
+        submitter = Submitter(self.chain, self._outbox, ACCOUNT, EMBEDDED, self.clock)
+        self.sender = Turns(submitter)
         args = self.chain, self.deployment, contracts(), EMBEDDED, self.clock
         self.custody = ChainCustody(*args)
         self._count = 0
@@ -134,6 +136,9 @@ class Street:
         if self.away:
             raise ChainFailed("unreachable", "gone for a moment")
         return await self.node.ask(method, params)
+
+    def call(self, to: str, data: str) -> ContractCall:
+        return ContractCall(to, bytes.fromhex(data[2:]))
 
     async def do(self, call: ContractCall, value: int = 0) -> None:
         """By the operator."""
@@ -213,6 +218,7 @@ class WalletMarket:
         self.hall = Hall(
             *(self.desk, self.clock, self.counter, self.views, self.archive, doorman),
             routes,
+            more_pages=self.wallet.pages(),
         )
         self.app = app.front(self.gateway, self.hall.app)
 
@@ -323,6 +329,6 @@ class WalletDoors(Doors):
     def send(self, purse: Purse, calls: list[dict[str, str]]) -> None:
         """What the API gave, sent by the wallet."""
         for one in calls:
-            call = ContractCall(one["to"], bytes.fromhex(one["data"][2:]))
+            call = self.street.call(one["to"], one["data"])
             mined = self.run(self.street.by(purse, call))
             assert mined.ok

@@ -8,7 +8,7 @@ at /api/openapi.json.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.routing import BaseRoute
 
@@ -24,13 +24,14 @@ from allmende.doors.gather_orders import GatherOrders
 from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.market import Exchange
-from allmende.doors.pages import Pages
+from allmende.doors.pages import Page, Pages
 from allmende.ports import Clock, Journal, Views
 
 
 class Hall:
-    """One per market. `archive` is the journal, opened for reading only; `more_routes` are doors
-    that not every market has, `chain` is the page of the one that it settles on."""
+    """One per market. `archive` is the journal, opened for reading only; `more_routes` and
+    `more_pages` are doors that not every market has, `chain` is the page of the one that it
+    settles on."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Hall:
         doorman: Doorman,
         more_routes: Sequence[BaseRoute] = (),
         chain: ChainPage | None = None,
+        more_pages: Mapping[str, Page] | None = None,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -52,7 +54,7 @@ class Hall:
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        pages = Pages(counter, history, gather, trading, chain, self._live, doorman)
+        pages = Pages(counter, history, gather, trading, chain, self._live, doorman, more_pages)
         routes = [*account.routes(), *self.exchange.sockets(), *more_routes, *pages.routes()]
         self.app = app.rest(routes, pages.told)
 

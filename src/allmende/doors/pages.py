@@ -9,7 +9,7 @@ Worked number: the whole look is one style sheet and one script of some sixty li
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -69,7 +69,9 @@ class Pages:
         chain: ChainPage,
         live: Live,
         doorman: Doorman,
+        more: Mapping[str, Page] | None = None,
     ) -> None:
+        """`more` are pages that not every market has; they belong to settling."""
         self._counter = counter
         self._history = history
         self._trouble = chain.trouble
@@ -98,6 +100,9 @@ class Pages:
             "issue": Page("/market/{id}/issue", orders.issue),
             "order": Page("/market/{id}/orders/{order}", orders.order),
         }
+        self._pages.update(more or {})
+        head, listed = STAGES["settle"]
+        self._stages = {**STAGES, "settle": (head, (*listed, *(more or {})))}
 
     def routes(self) -> list[Route]:
         found = [Route(page.path, self._shows(name)) for name, page in self._pages.items()]
@@ -143,13 +148,13 @@ class Pages:
         asked = request.query_params.get("lang", "")
         language = self._language(request)
         head = ABOVE.get(name, name)
-        stage = next((stage for stage, (_, pages) in STAGES.items() if head in pages), "")
+        stage = next((stage for stage, (_, pages) in self._stages.items() if head in pages), "")
         text = self._templates.get_template(f"{name}.html").render(
             t=self._words[language],
             languages=words.LANGUAGES,
             page=head,
             stage=stage,
-            stages=STAGES,
+            stages=self._stages,
             viewer=viewer,
             market=lookups.market(self._counter.state),
             base_url=self._base_url(request),

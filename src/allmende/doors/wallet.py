@@ -254,6 +254,8 @@ class WalletDoor:
             found["told"] = await self._told.all(viewer.key.member)
         except ChainFailed as failed:
             # what the desk has is shown all the same
-            found["told"], found["away"] = self._told.desk(viewer.key.member), failed.cause
+            unseen = {"wallet": None, "vault": None, "batch": None, "withdrawals": []}
+            found["told"] = {**self._told.desk(viewer.key.member), **unseen}
+            found["away"] = failed.cause
         found["told"]["manages"] = viewer.manages
         return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from allmende.core import ledger, wallets
-from allmende.core.custody import GENERAL
+from allmende.core.custody import GENERAL, Permit
 from allmende.core.state import Lane, Wallet
 from allmende.core.units import SECOND, credits
 from allmende.custody import VaultSeen
@@ -21,6 +21,8 @@ from allmende.doors.wallet_calls import Calls
 from allmende.doors.wallet_kit import Kit
 
 WEI = 10**18
+_NONE = Lane(Permit(GENERAL, "", 0, (), 0, ""))
+"""A lane that no permit was granted for."""
 RPC = "/chain"
 """Where the embedded chain answers wallets."""
 
@@ -87,6 +89,7 @@ class Told:
                 "deposited": self._shown(into),
                 "asked": self._shown(asked),
                 "on_the_way": credits(max(0, kit.scale.pico(into) - wallet.deposited)),
+                "leaving": credits(max(0, kit.scale.pico(asked) - wallet.requested)),
                 "most": self._shown(most),
                 "closed": seen.closed,
                 "paused": seen.now_s < seen.paused_until,
@@ -112,12 +115,10 @@ class Told:
         }
 
     def _lane(self, wallet: Wallet, number: int) -> dict[str, Any]:
-        lane = wallet.lanes.get(number)
+        lane = wallet.lanes.get(number) or _NONE
         stands = wallets.reached(wallet, number)
-        if lane is None:
-            return {"lane": number, "limit": "0", "stands": credits(stands), "left": "0"}
         held = self._held(wallet) if number == GENERAL else lane.held
-        top = lane.vouched if number != GENERAL else lane.permit.limit
+        top = lane.permit.limit if number == GENERAL else lane.vouched
         return {
             "lane": number,
             "limit": credits(lane.permit.limit),
@@ -126,10 +127,10 @@ class Told:
             "left": "0" if lane.ended else credits(max(0, top - stands - held)),
             "signed": credits(lane.vouched) if lane.voucher else None,
             "models": list(lane.permit.models),
-            "expires": iso(lane.permit.expires),
+            "expires": iso(lane.permit.expires) if lane.permit.key else None,
             "ended": lane.ended,
             "key": lane.permit.key,
-            "keeps": "market" if lane.permit.sealed else "program",
+            "keeps": "market" if lane.permit.sealed or not lane.permit.key else "program",
             "budget": lane.budget,
         }
 
