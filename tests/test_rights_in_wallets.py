@@ -12,7 +12,8 @@ from typing import Any
 from bridge import BUYER, HOLDER, hashed
 from chains import ACCOUNT, CHAIN_ID, ETHER, Rig
 from chains import serve as serve_app
-from deployed import contracts, plan, sender
+from click.testing import CliRunner
+from deployed import CACHE, contracts, plan, sender
 from eth_account import Account as Wallet
 from eth_utils import keccak
 from served import Market, run, serve
@@ -29,6 +30,7 @@ from allmende.adapters.chain.profiles import EMBEDDED
 from allmende.adapters.chain.reader import Reader
 from allmende.adapters.chain.record import keep
 from allmende.adapters.chain.rights_need import RightsOnNeed
+from allmende.cli import main
 from allmende.core import commands as c
 from allmende.core import custody_commands as w
 from allmende.core import machine
@@ -186,5 +188,42 @@ def test_a_right_goes_from_wallet_to_wallet_and_back_and_pays_for_a_call(tmp_pat
             assert (receipt.right, receipt.account) == ("december", "author")
             assert rights(market, "author") == LOT - receipt.grains
             await market.settled()
+
+    run(work())
+
+
+def test_the_command_redeems_and_says_what_is_left(tmp_path: Path) -> None:
+    key = tmp_path / "wallet.key"
+    key.write_text(keccak(text="a holder").hex())
+    key.chmod(0o600)
+
+    async def work() -> None:
+        async with (
+            serve(tmp_path, mode="lab") as market,
+            chained(market, tmp_path) as (chain, url),
+        ):
+            await december(market)
+
+            async def redeem(*words: str, exit_code: int = 0) -> str:
+                line = ["chain", "redeem", *words, "--node", url, "--cache", str(CACHE)]
+                line += ["--wallet-key-file", str(key)]
+                done = await asyncio.to_thread(CliRunner().invoke, main, line)
+                assert done.exit_code == exit_code, (done.output, done.exception)
+                return done.output + done.stderr
+
+            wrapped = w.WrapRights(
+                at=market.clock.now(), id="w1", account="uni", instrument="december",
+                grains=2 * LOT, to=HOLDER.address,
+            )  # fmt: skip
+            await market.desk.submit(wrapped)
+            await chain.settle()
+            assert "is not the Rights" in await redeem(ACCOUNT.address, "1", "uni", exit_code=1)
+            told = await redeem(chain.contract, "3", "uni", exit_code=1)
+            assert "has 2 lots, not 3 lots" in told
+            told = await redeem(chain.contract, "0.5", "author")
+            assert "0.5 lots are burnt for 'author'" in told
+            assert "1.5 lots are left, void from" in told
+            await chain.settle()
+            assert rights(market, "author") == LOT // 2
 
     run(work())

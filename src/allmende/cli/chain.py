@@ -37,6 +37,7 @@ MORE = {
     **dict.fromkeys(("call", "keys", "adopt"), "chain_acts"),
     **dict.fromkeys(("check", "exit", "challenge", "withdraw"), "chain_exit"),
     **dict.fromkeys(("ticket", "prove"), "chain_prove"),
+    "redeem": "chain_redeem",
     **dict.fromkeys(("node", "give", "demo"), "chain_node"),
 }
 """Commands in modules of their own, where `deploy` is `deploy_`: name -> module here."""

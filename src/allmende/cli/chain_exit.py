@@ -154,7 +154,7 @@ def withdraw_(file: Path, amount: str, key: Path, watch: bool, again: bool, **ot
     as_json = other.pop("as_json")
 
     async def work(acts: Acts, leaving: Leaving) -> dict[str, Any]:
-        wanted = _amount(amount, leaving.token)
+        wanted = amount_of(amount, leaving.token)
         await acts.withdraw(wanted, again=again)
         now = await leaving.standing()
         says = f"Paid; the wallet has {leaving.token.text(now.wallet)}."
@@ -268,7 +268,7 @@ def decoded(data: bytes, name: str) -> Ticket:
         raise Failed(f"{name}: {error}") from None
 
 
-def _amount(text: str, token: Token) -> int:
+def amount_of(text: str, token: Token) -> int:
     """Base units. ValueError."""
     whole, _, part = text.partition(".")
     part = part.rstrip("0")

@@ -23,7 +23,7 @@ from allmende.core.events import Event
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import credits
 from allmende.doors import lots
-from allmende.doors.plain import to_amount
+from allmende.doors.plain import iso, to_amount
 from allmende.doors.wallet_kit import (
     ADDRESS,
     MEMBER,
@@ -111,7 +111,9 @@ class Orders:
         to = address_of(asked.to, "to") if asked.to else wallet.address
         giver, getter = bytes.fromhex(wallet.address[2:]), bytes.fromhex(to[2:])
         order = Wrap(giver, asked.instrument, grains, getter, *self._stamp())
-        return self._drafted(order, lots=lots.text(grains, lot), instrument=asked.instrument, to=to)
+        shown = {"lots": lots.text(grains, lot), "instrument": asked.instrument, "to": to}
+        # what is still in a wallet then is void: who signs must have seen when
+        return self._drafted(order, **shown, until=iso(listing.instrument.end))
 
     def _stamp(self) -> tuple[int, int]:
         return secrets.randbelow(2**53), self._kit.at_s + DRAFT_S
