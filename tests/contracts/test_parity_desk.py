@@ -32,20 +32,27 @@ MEMBERS = ("coop", "uni", "rhine", "author")
 """A buyer with a session, a university, a provider, and who is only ever paid."""
 KEYS = ("coop", "lab", "s1", "s1", "self")
 PICO = Scale(CREDIT)
+CHANGES = (
+    (1, 0, "not backed"),
+    (-1, 0, "something is missing"),
+    (-1, 1, "not signed"),
+    (0, -1, "something is missing"),
+)
+"""Of a leaf's balance and spent, and what the vault says of it."""
 FAR = START + 10**15
 
 part = st.integers(0, 1_000)
 steps = st.lists(
     st.tuples(
         st.sampled_from(
-            ["pay", "pay", "pay", "wait", "recount", "give", "deposit", "ask", "ask", "settle"]
+            ["pay", "pay", "pay", "wait", "recount", "give", "deposit", "ask", "overdraw", "settle"]
         ),
         st.integers(0, 3),
         part,
         st.booleans(),
     ),
-    min_size=4,
-    max_size=25,
+    min_size=8,
+    max_size=30,
 )
 
 
@@ -74,7 +81,9 @@ class Pair:
         given = permit(10**3 * CREDIT, 1, expires=FAR)
         self.desk.do(w.GrantPermit(member="coop", permit=given, budget="s1", parent="coop"))
         self.desk.do(c.IssueKey(key=Key("s1", secret("s1"), "coop", "spend", "s1")))
-        self.chain.deposit(self.house, 10**4 * CREDIT)
+        for person in (self.house, self.stranger, *self.people.values()):
+            self.chain.deposit(person, (10**4 if person is self.house else 2) * CREDIT)
+        self.settle()
 
     # What happens -------------------------------------------------------------------------
 
@@ -120,6 +129,13 @@ class Pair:
         if amount:
             self.vault.ask(leaf, proof, amount, sender=person.address)
 
+    def overdraw(self, who: int, share: int, wait: bool) -> None:
+        """All is asked for at the vault, when most of it is spent at the desk already."""
+        if wait:
+            self.wait(who, share, wait)
+        self.give(who, 1_000, share > 500)
+        self.ask(who, 1_000, True)
+
     # What the settler does ----------------------------------------------------------------
 
     def settle(self, who: int = 0, share: int = 0, other: bool = False) -> None:
@@ -131,7 +147,9 @@ class Pair:
         self.desk.do(w.CutWallets())
         self.chain.receipts = self.receipts(closed)
         leaves = self.leaves()
-        self.refuse_altered(leaves, who, share, other)
+        place = share % len(leaves)
+        for balance, spent, why in CHANGES:
+            self.refuse_altered(leaves, place, balance, spent, why)
         self.accept(leaves, closed)
 
     def follow(self, member: str) -> None:
@@ -245,17 +263,11 @@ class Pair:
             self.chain.acknowledge(person, leaf[2])
         self.vault.answer(id_, leaf, proof, sender=self.chain.operator.address)
 
-    def refuse_altered(self, leaves: list[ms.Leaf], who: int, share: int, more: bool) -> None:
+    def refuse_altered(
+        self, leaves: list[ms.Leaf], place: int, balance: int, spent: int, why: str
+    ) -> None:
         """One leaf is one unit off: the vault does not take the tree, or not the answer."""
-        place = share % len(leaves)
         leaf = leaves[place]
-        changes: list[tuple[int, int, str]] = [
-            (1, 0, "not backed"),
-            (-1, 0, "something is missing"),
-            (-1, 1, "not signed"),
-            (0, -1, "something is missing"),
-        ]
-        balance, spent, why = changes[who]
         person = next(p for p in self.everybody().values() if p.bytes == leaf.account)
         new = leaf._replace(balance=leaf.balance + balance, spent=leaf.spent + spent)
         low = min(new.balance, new.spent) < 0 or person is self.house
@@ -310,6 +322,7 @@ class Pair:
 def test_what_the_desk_calls_right_the_vault_takes_and_nothing_else(
     steps: list[tuple[str, int, int, bool]],
 ) -> None:
+    market()  # before the anchor, so that it stays
     with boa.env.anchor():
         pair = Pair()
         for what, who, share, other in [*steps, ("settle", 1, 3, True)]:
