@@ -10,8 +10,10 @@ from wallets import Purse, WalletDoors
 
 from allmende.core.commands import AddMember, IssueKey
 from allmende.core.nouns import Key, Member
+from allmende.core.refusals import Refused
 from allmende.doors import wallet_entry
 from allmende.doors.caller import Caller
+from allmende.doors.wallet_entry import Entry
 
 ANNA, BEN, CARL = Purse("anna"), Purse("ben"), Purse("carl")
 
@@ -291,3 +293,9 @@ def test_before_the_contracts_stand_it_says_so(tmp_path: Path) -> None:
         assert "not on its chain yet" in answer.json["error"]["message"]
         doors.market.stand()
         assert doors.got("/api/wallet/chain")["id"] == 31_337
+
+
+@pytest.mark.parametrize("public", ["market.test", "ftp://market.test", "https://", "http://a/b"])
+def test_an_address_that_is_none_is_refused_at_the_start(public: str) -> None:
+    with pytest.raises(Refused, match="as https"):
+        Entry(None, None, public, secure=False)  # type: ignore[arg-type]

@@ -67,6 +67,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     pay_per_call: Annotated[
         bool, Meta(description="Serve callers without a key who pay on the chain for each call.")
     ] = False
+    public: Annotated[
+        str, Meta(description="Where browsers reach us, as https://…: wallets sign in there.")
+    ] = ""
     url: Annotated[str, Meta(description="Where the command line finds a running market.")] = (
         "http://127.0.0.1:8700"
     )

@@ -254,7 +254,12 @@ class WalletDoor:
             found["told"] = await self._told.all(viewer.key.member)
         except ChainFailed as failed:
             # what the desk has is shown all the same
-            unseen = {"wallet": None, "vault": None, "batch": None, "withdrawals": []}
+            unseen: dict[str, Any] = {
+                "wallet": None,
+                "vault": None,
+                "batch": None,
+                "withdrawals": [],
+            }
             found["told"] = {**self._told.desk(viewer.key.member), **unseen}
             found["away"] = failed.cause
         found["told"]["manages"] = viewer.manages

@@ -51,6 +51,12 @@ class Entry:
     """`public` is the address at which browsers reach us, "" where only this machine does."""
 
     def __init__(self, kit: Kit, sign_ins: SignIns, public: str, secure: bool) -> None:
+        """Refused(BAD_VALUE) for an address that is none."""
+        where = urlsplit(public.rstrip("/"))
+        if public and (where.scheme not in ("http", "https") or not where.netloc or where.path):
+            raise Refused(
+                Why.BAD_VALUE, f"public is as https://market.example, not {public[:80]!r}."
+            )
         self._kit = kit
         self._sign_ins = sign_ins
         self._public = public.rstrip("/")
