@@ -35,7 +35,7 @@ from allmende.doors.counter import Counter, Tools
 from allmende.doors.gateway import Gateway, Limits
 from allmende.doors.hall import Hall
 from allmende.main_chain import ChainSide, Wiring
-from allmende.main_custody import CustodySide
+from allmende.main_custody import CustodySide, Fittings
 from allmende.main_local import LocalModels
 from allmende.main_settings import Settings as Settings
 from allmende.main_settings import Unset as Unset
@@ -92,11 +92,19 @@ class Market:
         views, clock = self._views, self._clock
         at = (settings.chain, settings.chain_profile, settings.chain_terms, settings.settle_every)
         self.chain_side = ChainSide(Wiring(*at, folder, self._vault, clock, self._upstream))
-        self.custody_side = CustodySide(self.chain_side, self.desk, self._views)
+        self.custody_side = CustodySide(
+            self.chain_side, Fittings(self.desk, views, counter, doorman, new_key, settings.public)
+        )
         self.chain = self.chain_side.opened
         """None without a chain."""
-        more = self.chain_side.routes()
-        self._hall = Hall(self.desk, clock, counter, views, self._archive, doorman, more)
+        side = self.custody_side
+        self._gateway.vouching = side.vouching()
+        self._hall = Hall(
+            *(self.desk, clock, counter, views, self._archive, doorman),
+            more_routes=[*self.chain_side.routes(), *side.routes()],
+            chain=side.page,
+            more_pages=side.pages(),
+        )
         self._hall.history.chained = self.custody_side.chained
         self.app = app.front(self._gateway, self._hall.app)
         zone = Zone(settings.country, operator=settings.name)
@@ -121,6 +129,7 @@ class Market:
         self._background(self._tick())
         self._background(self.chain_side.run())
         self._background(self.custody_side.run())
+        self._background(self.custody_side.verify())
         return keys
 
     @property

@@ -11,15 +11,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+from starlette.routing import Route
 
 from allmende.adapters.trees import FILE as TREES
 from allmende.adapters.trees import SqliteTrees
-from allmende.custody import ContractCall, Custody
+from allmende.custody import ContractCall, Custody, Finding
 from allmende.desk import Desk
+from allmende.doors.browser import Doorman
+from allmende.doors.chain_gas import GasOfSends
+from allmende.doors.chain_give import ChainGive
+from allmende.doors.chain_page import ChainPage
+from allmende.doors.counter import Counter
+from allmende.doors.pages import Page
 from allmende.doors.settler import Settler
 from allmende.doors.settler_rights import EnsureContract, RightsBridge
+from allmende.doors.verifying import Verifying
+from allmende.doors.vouching import Vouching
+from allmende.doors.wallet import WalletDoor
+from allmende.doors.wallet_kit import Contracts
 from allmende.main_chain import STEP_S, ChainSide, Wiring, tools
-from allmende.ports import ChainFailed, Sender, Views, Wanted
+from allmende.ports import ChainFailed, Send, Sender, Views, Wanted
 from allmende.signing import Signing
 from allmende.wire.receipt import Chained
 
@@ -42,11 +56,13 @@ class Standing:
         custody: Custody,
         signing: Signing,
         ensure: EnsureContract,
+        verifying: Verifying,
     ) -> None:
         clock = wiring.clock
         self._trees = SqliteTrees(wiring.folder / TREES)
         self._sender = sender
         self.custody = custody
+        self.verifying = verifying
         self.settler = Settler(
             *(desk, clock, custody, signing, sender, self._trees, views),
             every_s=wiring.settle_every,
@@ -91,18 +107,68 @@ class Standing:
         self._trees.close()
 
 
+class Fittings(Struct, frozen=True):
+    """What the market has, and its custody needs."""
+
+    desk: Desk
+    views: Views
+    counter: Counter
+    doorman: Doorman
+    new_key: Callable[[], tuple[str, str]]
+    public: str = ""
+    """Where browsers reach us."""
+
+
 class CustodySide:
     """One per market; without a chain it is there and does nothing.
 
     On the embedded chain the contracts stand when `open` returns. Elsewhere they are looked for
-    until they do: the node may be away, and it is a person who deploys there.
+    until they do: the node may be away, and it is a person who deploys there. The doors are
+    there from the beginning, and say so until then.
     """
 
-    def __init__(self, side: ChainSide, desk: Desk, views: Views) -> None:
+    def __init__(self, side: ChainSide, fittings: Fittings) -> None:
+        """Refused, SecretBroken as ChainSide."""
         self._side = side
-        self._desk = desk
-        self._views = views
+        self._fit = fittings
         self.standing: Standing | None = None
+        self._wallets: WalletDoor | None = None
+        self._keys: Signing | None = None
+        wiring, opened = side.wiring, side.opened
+        if opened is None:
+            self.page = ChainPage(wiring.clock)
+            return
+        self.page = ChainPage(wiring.clock, opened.profile.name, opened.profile.lag_s)
+        with tools():
+            from allmende.adapters.chain.opened import gas_for
+            from allmende.adapters.chain.signing import open_keys
+            from allmende.adapters.chain.siwe import EthereumSignIns
+        self._keys = keys = open_keys(wiring.folder, wiring.vault, opened.account)
+
+        def gas(address: str) -> Send:
+            return gas_for(opened.sender, address)
+
+        self._wallets = WalletDoor(
+            *(fittings.desk, wiring.clock, keys, EthereumSignIns(), fittings.doorman),
+            fittings.new_key,
+            public=fittings.public,
+            embedded=opened.embedded,
+            welcome=gas if opened.embedded else None,
+        )
+        self._give = ChainGive(fittings.counter, opened.sender, gas)
+
+    def routes(self) -> list[Route]:
+        """What the hall gets besides its own doors."""
+        if self._wallets is None:
+            return []
+        return [*self._wallets.routes(), *self._give.routes()]
+
+    def pages(self) -> dict[str, Page]:
+        return {} if self._wallets is None else self._wallets.pages()
+
+    def vouching(self) -> Vouching | None:
+        """For the gateway."""
+        return None if self._wallets is None else self._wallets.vouching()
 
     async def open(self) -> None:
         """ChainFailed, or RuntimeError if nothing compiles, on the embedded chain only."""
@@ -123,26 +189,42 @@ class CustodySide:
         if self.standing is not None:
             await self.standing.run()
 
+    async def verify(self) -> None:
+        """Beside `run`, so that neither ends with the other."""
+        while self._side.opened is not None and self.standing is None:
+            await asyncio.sleep(STEP_S)
+        if self.standing is not None:
+            await self.standing.verifying.run()
+
     async def _stand(self) -> Standing:
         """Deploy where that costs nothing, else take what is deployed."""
         wiring, opened = self._side.wiring, self._side.opened
-        assert opened is not None
+        assert opened is not None and self._keys is not None and self._wallets is not None
         with tools():
             from allmende.adapters.chain.custody import ChainCustody
             from allmende.adapters.chain.ensure import ensure_deployed
             from allmende.adapters.chain.rights_need import RightsOnNeed
-            from allmende.adapters.chain.signing import open_keys
-        keys = open_keys(wiring.folder, wiring.vault, opened.account)
+            from allmende.adapters.chain.verify import verify
         deployment, contracts = await ensure_deployed(
-            *(opened.chain, opened.sender, opened.account.address, keys.market),
+            *(opened.chain, opened.sender, opened.account.address, self._keys.market),
             *(opened.profile, wiring.folder),
             norm=wiring.terms,
         )
         custody = ChainCustody(opened.chain, deployment, contracts, opened.profile, wiring.clock)
 
-        ensure = RightsOnNeed(opened.sender, contracts, wiring.folder)
-        parts = (wiring, self._desk, self._views, opened.sender, custody, keys)
-        return Standing(*parts, ensure)
+        async def look() -> Sequence[Finding]:
+            return await verify(opened.chain, custody.deployment, contracts)
+
+        found = Standing(
+            *(wiring, self._fit.desk, self._fit.views, opened.sender, custody, self._keys),
+            RightsOnNeed(opened.sender, contracts, wiring.folder),
+            Verifying(look, wiring.clock),
+        )
+        gas = GasOfSends(opened.named, opened.chain.mined, deployment.vault)
+        self.page.stands(custody, found.settler, found.verifying, gas)
+        self._wallets.stand(Contracts(custody, found.settler, opened.chain.balance))
+        self._give.stand(custody)
+        return found
 
     def chained(self, leaf: bytes) -> Chained | None:
         """For receipt files: where the chain has the receipt with this leaf hash."""

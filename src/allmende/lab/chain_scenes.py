@@ -54,9 +54,11 @@ def body() -> dict[str, object]:
 
 
 def opening(stage: ChainStage) -> None:
-    said = stage.run("chain", "verify", "--url", stage.market.url)
+    where = ("--data", str(stage.data), "--url", stage.market.url)
+    said = stage.run("chain", "verify", *where, lines=4)
     promise("Vault" in said, "the vault's code should have been compared")
-    stage.tell.good("what stands there is what was compiled here; its terms never change")
+    same = sum(line.strip().startswith("ok") for line in said.splitlines())
+    stage.tell.good(f"{same} findings: what stands there is what was compiled here, on these terms")
 
 
 def host(stage: ChainStage, url: str) -> None:
@@ -174,7 +176,7 @@ def session(stage: ChainStage) -> str:
     tell = stage.tell
     tell.step(f"{REQUESTS:,} requests, settled by one transaction")
     tell.say("waiting for the batch with what happened so far …")
-    wait_for(lambda: stage.facts()["final"]["number"] >= 1, "the first batch to be final")
+    wait_for(lambda: stage.final()["number"] >= 1, "the first batch to be final")
     granted = stage.members["ada"].permit(ALLOWED, models=[MODEL])
     tell.say(
         f"ada permits a session: {ALLOWED} credits, model {MODEL}. The market signs what it "
@@ -186,14 +188,14 @@ def session(stage: ChainStage) -> str:
 def settled(stage: ChainStage, took_s: float) -> None:
     tell = stage.tell
     tell.say(f"{REQUESTS:,} answers in {took_s:.1f} s, each held, metered, captured and receipted")
-    before = stage.facts()["final"]["number"]
-    wait_for(lambda: stage.facts()["final"]["receipts"] >= REQUESTS, "the batch to be final")
-    final = stage.facts()["final"]
+    before = stage.final()["number"]
+    wait_for(lambda: stage.final()["receipts"] >= REQUESTS, "the batch to be final")
+    final = stage.final()
     promise(final["number"] == before + 1, "one batch should have all of them")
     wait_for(lambda: bool(_gas(stage, final["number"])), "what it cost")
     gas = _gas(stage, final["number"])
     tell.say(
-        f"batch {final['number']}: {final['receipts']:,} receipts, {final['size']} accounts, "
+        f"batch {final['number']}: {final['receipts']:,} receipts, {final['accounts']} accounts, "
         f"root {final['root'][:18]}…"
     )
     tell.good(f"final on the chain for {gas['gas']:,} gas: {gas['each']} a request")

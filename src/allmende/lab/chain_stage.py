@@ -58,14 +58,19 @@ class ChainStage:
         found: dict[str, Any] = self.market.get("chain")
         return found
 
+    def final(self) -> dict[str, Any]:
+        """The last final batch; number 0 before the first."""
+        vault = self.facts()["vault"] or {}
+        return vault.get("final") or {"number": 0, "receipts": 0}
+
     def balance(self, account: str, asset: str = "credit") -> int:
         """Pico-credits, or grains of an instrument."""
         rows = self.market.get("balances")
         mine = (row for row in rows if (row["account"], row["asset"]) == (account, asset))
         return next((pico(row["balance"]) for row in mine), 0)
 
-    def run(self, *words: str, fails: bool = False) -> str:
-        """`allmende words…`, shown with what it says."""
+    def run(self, *words: str, fails: bool = False, lines: int = 100) -> str:
+        """`allmende words…`, shown with the first lines of what it says."""
         done = subprocess.run(
             [sys.executable, "-m", "allmende.cli", *words],
             capture_output=True,
@@ -74,7 +79,8 @@ class ChainStage:
         )
         shown = " ".join(_short(word) for word in words)
         self.tell.say(f"$ allmende {shown}")
-        for line in (done.stdout + done.stderr).splitlines():
+        said = (done.stdout + done.stderr).splitlines()
+        for line in [*said[:lines], *(["…"] if said[lines:] else [])]:
             self.tell.line(line)
         if bool(done.returncode) != fails:
             raise Broken(f"allmende {shown} ended with {done.returncode}")

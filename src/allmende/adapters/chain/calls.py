@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eth_utils.crypto import keccak
+from msgspec import structs
 
 from allmende.adapters.chain.abi import Abi, word
 from allmende.adapters.chain.words import hexed
@@ -27,10 +28,10 @@ class ContractCalls:
     def __init__(self, deployment: Deployment, contracts: Mapping[str, Contract]) -> None:
         self.deployment = deployment
         self._abi = {name: Abi(contract) for name, contract in contracts.items()}
-        self._rights = dict(deployment.rights)
 
     def add_rights(self, instrument: str, address: str) -> None:
-        self._rights[instrument] = address
+        rights = {**self.deployment.rights, instrument: address}
+        self.deployment = structs.replace(self.deployment, rights=rights)
 
     # --- the operator's ------------------------------------------------------------------
 
@@ -152,7 +153,7 @@ class ContractCalls:
 
     def _right(self, instrument: str, function: str, *values: Any) -> ContractCall:
         data = self._abi["Rights"].call(function, *values)
-        return ContractCall(self._rights[instrument], data)
+        return ContractCall(self.deployment.rights[instrument], data)
 
 
 def role_id(role: str) -> bytes:

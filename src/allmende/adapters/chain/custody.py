@@ -155,18 +155,20 @@ class ChainCustody(ContractCalls):
     # --- rights --------------------------------------------------------------------------
 
     async def redemptions(self, instrument: str, first: int, last: int) -> list[Redemption]:
-        abi, address = self._abi["Rights"], self._rights[instrument]
+        abi, address = self._abi["Rights"], self.deployment.rights[instrument]
         found = await logs(self._chain, address, abi.topic("Redeemed"), first, last)
         return [_redemption(abi, instrument, log) for log in found]
 
     async def supply(self, instrument: str, at: int) -> int:
-        return int(await self._ask("Rights", self._rights[instrument], "totalSupply", at))
+        return int(await self._ask("Rights", self.deployment.rights[instrument], "totalSupply", at))
 
     async def right_balance(self, instrument: str, holder: str, at: int) -> int:
-        return int(await self._ask("Rights", self._rights[instrument], "balanceOf", at, holder))
+        return int(
+            await self._ask("Rights", self.deployment.rights[instrument], "balanceOf", at, holder)
+        )
 
     async def minted(self, instrument: str, reference: str, at: int) -> bool:
-        asked = ("Rights", self._rights[instrument], "minted", at)
+        asked = ("Rights", self.deployment.rights[instrument], "minted", at)
         return bool(await self._ask(*asked, word(reference)))
 
     # --- asking --------------------------------------------------------------------------
