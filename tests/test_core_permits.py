@@ -112,6 +112,7 @@ def test_amending_needs_a_signature_for_what_is_more(town: Town) -> None:
     town.do(x.AmendOrder(id="o", price=10_100, grains=9 * LOT))
     pay = c.Transfer(source="coop", target="uni", asset="credit", amount=CREDIT)
     not_signed(town, pay, 9 * CREDIT // 100)
+    assert town.state.orders["o"].order.price == 10_100
 
 
 def test_selling_costs_no_signature_and_its_fee_is_taken_from_what_it_brings(town: Town) -> None:
