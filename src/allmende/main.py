@@ -97,19 +97,24 @@ class Market:
         )
         self.chain = self.chain_side.opened
         """None without a chain."""
-        side = self.custody_side
-        self._gateway.vouching = side.vouching()
-        self._hall = Hall(
-            *(self.desk, clock, counter, views, self._archive, doorman),
-            more_routes=[*self.chain_side.routes(), *side.routes()],
-            chain=side.page,
-            more_pages=side.pages(),
-        )
-        self._hall.history.chained = self.custody_side.chained
+        self._gateway.vouching = self.custody_side.vouching()
+        self._hall = self._doors(counter, doorman)
         self.app = app.front(self._gateway, self._hall.app)
         zone = Zone(settings.country, operator=settings.name)
         self._local = LocalModels(self.desk, clock, zone, self._seal)
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _doors(self, counter: Counter, doorman: Doorman) -> Hall:
+        """All but the gateway, with what only a market with a chain has."""
+        side = self.custody_side
+        hall = Hall(
+            *(self.desk, self._clock, counter, self._views, self._archive, doorman),
+            more_routes=[*self.chain_side.routes(), *side.routes()],
+            chain=side.page,
+            more_pages=side.pages(),
+        )
+        hall.history.chained = side.chained
+        return hall
 
     async def open(self) -> tuple[str, str]:
         """Replay, found what is new, start what runs beside. Raises wire.journal.Broken.

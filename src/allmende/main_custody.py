@@ -132,6 +132,7 @@ class CustodySide:
         self._side = side
         self._fit = fittings
         self.standing: Standing | None = None
+        self._stands = asyncio.Event()
         self._wallets: WalletDoor | None = None
         self._keys: Signing | None = None
         wiring, opened = side.wiring, side.opened
@@ -173,14 +174,14 @@ class CustodySide:
     async def open(self) -> None:
         """ChainFailed, or RuntimeError if nothing compiles, on the embedded chain only."""
         if self._side.opened is not None and self._side.opened.embedded:
-            self.standing = await self._stand()
+            await self._stand()
 
     async def run(self) -> None:
         """Until cancelled; ends at once without a chain."""
         said = ""
         while self._side.opened is not None and self.standing is None:
             try:
-                self.standing = await self._stand()
+                await self._stand()
             except ChainFailed as failed:
                 if failed.cause != said:
                     log.warning("Nothing stands on the chain: %s. %s", failed.cause, failed.detail)
@@ -191,12 +192,13 @@ class CustodySide:
 
     async def verify(self) -> None:
         """Beside `run`, so that neither ends with the other."""
-        while self._side.opened is not None and self.standing is None:
-            await asyncio.sleep(STEP_S)
-        if self.standing is not None:
-            await self.standing.verifying.run()
+        if self._side.opened is None:
+            return
+        await self._stands.wait()
+        assert self.standing is not None
+        await self.standing.verifying.run()
 
-    async def _stand(self) -> Standing:
+    async def _stand(self) -> None:
         """Deploy where that costs nothing, else take what is deployed."""
         wiring, opened = self._side.wiring, self._side.opened
         assert opened is not None and self._keys is not None and self._wallets is not None
@@ -224,7 +226,8 @@ class CustodySide:
         self.page.stands(custody, found.settler, found.verifying, gas)
         self._wallets.stand(Contracts(custody, found.settler, opened.chain.balance))
         self._give.stand(custody)
-        return found
+        self.standing = found
+        self._stands.set()
 
     def chained(self, leaf: bytes) -> Chained | None:
         """For receipt files: where the chain has the receipt with this leaf hash."""

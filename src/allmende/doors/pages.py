@@ -80,27 +80,7 @@ class Pages:
         self._words = words.load()
         self._assets = assets.assets()
         self._templates = assets.templates()
-        market, orders = exchange
-        self._pages = {
-            "home": Page("/", gather.home, open=True),
-            "members": Page("/members", gather.members),
-            "offers": Page("/offers", gather.offers, open=True),
-            "budgets": Page("/budgets", gather.budgets),
-            "keys": Page("/keys", gather.keys),
-            "receipts": Page("/receipts", gather.receipts),
-            "receipt": Page("/receipts/{id}", gather.receipt),
-            "verify": Page("/verify", gather.verify, open=True),
-            "settle": Page("/settle", gather.settle, open=True),
-            "chain": Page("/chain", chain.page, open=True),
-            "govern": Page("/govern", gather.govern, open=True),
-            "observe": Page("/observe", gather.observe, open=True),
-            "market": Page("/market", market.market, open=True),
-            "instrument": Page("/market/{id}", market.instrument, open=True),
-            "trade": Page("/market/{id}/trade", orders.trade),
-            "issue": Page("/market/{id}/issue", orders.issue),
-            "order": Page("/market/{id}/orders/{order}", orders.order),
-        }
-        self._pages.update(more or {})
+        self._pages = {**_pages(gather, exchange, chain), **(more or {})}
         head, listed = STAGES["settle"]
         self._stages = {**STAGES, "settle": (head, (*listed, *(more or {})))}
 
@@ -269,3 +249,29 @@ def _inside(path: str) -> str:
     """A path of this market, whatever was asked: nobody is sent elsewhere after signing in."""
     plain = path.startswith("/") and not path.startswith("//") and "\\" not in path
     return path if plain and path.isprintable() else "/"
+
+
+def _pages(
+    gather: Gather, exchange: tuple[GatherMarket, GatherOrders], chain: ChainPage
+) -> dict[str, Page]:
+    """Those that every market has."""
+    market, orders = exchange
+    return {
+        "home": Page("/", gather.home, open=True),
+        "members": Page("/members", gather.members),
+        "offers": Page("/offers", gather.offers, open=True),
+        "budgets": Page("/budgets", gather.budgets),
+        "keys": Page("/keys", gather.keys),
+        "receipts": Page("/receipts", gather.receipts),
+        "receipt": Page("/receipts/{id}", gather.receipt),
+        "verify": Page("/verify", gather.verify, open=True),
+        "settle": Page("/settle", gather.settle, open=True),
+        "chain": Page("/chain", chain.page, open=True),
+        "govern": Page("/govern", gather.govern, open=True),
+        "observe": Page("/observe", gather.observe, open=True),
+        "market": Page("/market", market.market, open=True),
+        "instrument": Page("/market/{id}", market.instrument, open=True),
+        "trade": Page("/market/{id}/trade", orders.trade),
+        "issue": Page("/market/{id}/issue", orders.issue),
+        "order": Page("/market/{id}/orders/{order}", orders.order),
+    }
