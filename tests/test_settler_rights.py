@@ -213,6 +213,19 @@ def test_what_was_not_sent_before_the_end_goes_back_and_settlement_waits(tmp_pat
     check(tmp_path, story)
 
 
+def test_settlement_does_not_wait_for_a_chain_for_ever(tmp_path: Path) -> None:
+    async def story(town: Town) -> None:
+        await town.wrap("w1")
+        town.away = True
+        await town.end()
+        assert "w1" in town.desk.state.wraps
+        await town.bridge.step()
+        assert not town.desk.state.wraps, "its rights are settled, and nothing goes back"
+        machine.check(town.desk.state)
+
+    check(tmp_path, story)
+
+
 def test_a_mint_that_the_chain_refuses_goes_back(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
         await town.wrap("w1")
