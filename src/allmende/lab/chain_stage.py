@@ -8,6 +8,7 @@ Worked number: Ada is given 50 play credits and deposits 20 of them.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,9 @@ from allmende.lab.member import Member, wait_for
 from allmende.lab.scenes import Broken
 from allmende.lab.served import Served
 from allmende.lab.telling import Teller
+
+LONG = re.compile(r"\b((?:0x)?[0-9a-f]{12})[0-9a-f]{20,}\b")
+"""Hashes and addresses, which nobody reads to their ends here."""
 
 
 class ChainStage:
@@ -81,7 +85,7 @@ class ChainStage:
         self.tell.say(f"$ allmende {shown}")
         said = (done.stdout + done.stderr).splitlines()
         for line in [*said[:lines], *(["…"] if said[lines:] else [])]:
-            self.tell.line(line)
+            self.tell.line(LONG.sub(r"\1…", line))
         if bool(done.returncode) != fails:
             raise Broken(f"allmende {shown} ended with {done.returncode}")
         return done.stdout
