@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from allmende.core.refusals import Refused
 from allmende.doors import wallet_entry
 from allmende.doors.caller import Caller
 from allmende.doors.wallet_entry import Entry
+from allmende.signing import WRONG
 
 ANNA, BEN, CARL = Purse("anna"), Purse("ben"), Purse("carl")
 
@@ -299,3 +302,25 @@ def test_before_the_contracts_stand_it_says_so(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_refused_at_the_start(public: str) -> None:
     with pytest.raises(Refused, match="as https"):
         Entry(None, None, public, secure=False)  # type: ignore[arg-type]
+
+
+def test_without_the_library_everything_else_is_there() -> None:
+    """In a process of its own, where it cannot be imported."""
+    code = """
+import sys
+sys.modules["siwe"] = None
+from allmende.adapters.chain.sign_ins import open_sign_ins
+from allmende.signing import WRONG
+assert WRONG[-1] == "missing"
+try:
+    open_sign_ins().read("m", "s", domain="", uri="", chain_id=1, at_s=1)
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "missing\n", done.stderr
+    assert "pip install 'allmende[chain,wallets]'" in done.stderr
+
+
+def test_every_word_of_the_reader_has_a_sentence() -> None:
+    assert set(wallet_entry.SAYS) == set(WRONG)

@@ -36,8 +36,8 @@ from allmende.adapters.chain.node import EmbeddedNode
 from allmende.adapters.chain.outbox import Outbox
 from allmende.adapters.chain.profiles import EMBEDDED
 from allmende.adapters.chain.reader import Reader
+from allmende.adapters.chain.sign_ins import open_sign_ins
 from allmende.adapters.chain.signing import Keys
-from allmende.adapters.chain.siwe import EthereumSignIns
 from allmende.adapters.chain.submitter import Submitter
 from allmende.adapters.chain.turns import Turns
 from allmende.adapters.energy import energy_rate
@@ -205,7 +205,7 @@ class WalletMarket:
         self.counter = Counter(self.desk, self.clock, tools)
         doorman = Doorman(self.counter, b"login" * 8, secure=False)
         self.wallet = WalletDoor(
-            *(self.desk, self.clock, self.signing, EthereumSignIns(), doorman, new_key),
+            *(self.desk, self.clock, self.signing, open_sign_ins(), doorman, new_key),
             public=public,
             embedded=True,
             welcome=self.greeted.append,

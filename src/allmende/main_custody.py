@@ -142,15 +142,17 @@ class CustodySide:
         self.page = ChainPage(wiring.clock, opened.profile.name, opened.profile.lag_s)
         with tools():
             from allmende.adapters.chain.opened import gas_for
+            from allmende.adapters.chain.sign_ins import open_sign_ins
             from allmende.adapters.chain.signing import open_keys
-            from allmende.adapters.chain.siwe import EthereumSignIns
+
+            sign_ins = open_sign_ins()
         self._keys = keys = open_keys(wiring.folder, wiring.vault, opened.account)
 
         def gas(address: str) -> Send:
             return gas_for(opened.sender, address)
 
         self._wallets = WalletDoor(
-            *(fittings.desk, wiring.clock, keys, EthereumSignIns(), fittings.doorman),
+            *(fittings.desk, wiring.clock, keys, sign_ins, fittings.doorman),
             fittings.new_key,
             public=fittings.public,
             embedded=opened.embedded,

@@ -57,4 +57,5 @@ class SignIns(Protocol):
         with one of WRONG. Its nonce, and when it was issued, are for the caller to judge."""
 
 
-WRONG = ("malformed", "domain", "uri", "chain", "expired", "early", "signature")
+WRONG = ("malformed", "domain", "uri", "chain", "expired", "early", "signature", "missing")
+"""The last where the market lacks what reads them."""

@@ -44,6 +44,7 @@ SAYS = {
     "expired": "This message has expired. Sign in again.",
     "early": "This message is not valid yet. Look at your clock, and sign in again.",
     "signature": "The address in this message did not sign it.",
+    "missing": "This market cannot read it: whoever runs it installs 'allmende[chain,wallets]'.",
 }
 
 
