@@ -9,13 +9,13 @@ Worked number: a leaf is 84 bytes and a receipt 32; finding one of a million rec
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from allmende.adapters.whole import whole
 from allmende.core.custody import Permit
 from allmende.trees import FINAL, VOID, Tree, Voucher
 from allmende.wire.merkle_sum import Leaf
@@ -101,7 +101,7 @@ class SqliteTrees:
     def prune(self, keep: int) -> None:
         ends = "SELECT serial FROM trees WHERE state = 'final' ORDER BY number DESC LIMIT 3"
         old = f"serial <= (SELECT MAX(serial) FROM trees) - ? AND serial NOT IN ({ends})"
-        with self._whole():
+        with whole(self._db):
             self._db.execute(f"DELETE FROM trees WHERE state <> ? AND {old}", (FINAL, keep))
             self._db.execute(
                 f"UPDATE trees SET leaves = NULL WHERE leaves IS NOT NULL AND {old}", (keep,)
@@ -119,7 +119,7 @@ class SqliteTrees:
     # --- accounts ------------------------------------------------------------------------
 
     def know(self, accounts: Iterable[str], block: int) -> None:
-        with self._whole():
+        with whole(self._db):
             self._db.executemany(
                 "INSERT OR IGNORE INTO accounts VALUES (?)", [(one,) for one in accounts]
             )
@@ -134,7 +134,7 @@ class SqliteTrees:
     # --- vouchers ------------------------------------------------------------------------
 
     def keep(self, voucher: Voucher) -> None:
-        with self._whole():
+        with whole(self._db):
             before = [v for v in self.kept() if _session(v) == _session(voucher)]
             if all(v.amount < voucher.amount for v in before):
                 self._db.execute(
@@ -161,16 +161,6 @@ class SqliteTrees:
             "DELETE FROM vouchers WHERE account = ? AND lane = ? AND key = ? AND expires = ?",
             _session(voucher),
         )
-
-    @contextlib.contextmanager
-    def _whole(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 def _session(voucher: Voucher) -> tuple[str, int, str, int]:

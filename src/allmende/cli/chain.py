@@ -15,6 +15,7 @@ from msgspec import structs
 
 from allmende.adapters.guard import Guard
 from allmende.adapters.upstream import HttpUpstream
+from allmende.cli.chain_said import AWAY
 from allmende.cli.client import Failed, Unreachable
 from allmende.cli.offline import data_option
 from allmende.cli.show import out_json, pairs, table
@@ -29,7 +30,6 @@ except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
 
 GWEI, ETHER = 10**9, 10**18
-AWAY = ("unreachable", "timeout", "busy")
 
 
 MORE = {

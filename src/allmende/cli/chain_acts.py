@@ -28,7 +28,8 @@ from allmende.adapters.chain.submitter import Submitter
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.secrets import open_vault
 from allmende.adapters.server import own
-from allmende.cli.chain_deploy import folder_of, opened_chain, said
+from allmende.cli.chain_deploy import folder_of, opened_chain
+from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
 from allmende.cli.offline import data_option
 from allmende.cli.show import out_json, pairs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,16 @@ from msgspec import structs
 from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.guard import Guard
-from allmende.adapters.secrets import SecretBroken, open_vault
+from allmende.adapters.secrets import open_vault
 from allmende.adapters.server import Busy, own
 from allmende.adapters.upstream import HttpUpstream
-from allmende.cli.client import Failed, Unreachable
+from allmende.cli.chain_said import said
+from allmende.cli.client import Failed
 from allmende.cli.offline import data_option
 from allmende.cli.show import out_json, pairs
-from allmende.core.refusals import Refused
 from allmende.custody import Deployment, Finding
 from allmende.main import Unset, settings
-from allmende.ports import Chain, ChainFailed
+from allmende.ports import Chain
 
 try:
     from allmende.adapters.chain.deploy import Plan, deploy
@@ -39,7 +39,6 @@ try:
 except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
 
-AWAY = ("unreachable", "timeout", "busy")
 PLAYGROUNDS = ("embedded", "anvil")
 """Profiles whose credit is play money."""
 
@@ -198,20 +197,3 @@ def folder_of(data: str | None) -> Path:
         return Path(settings({"data": data}).data)
     except Unset as error:
         raise click.UsageError(str(error)) from None
-
-
-@contextlib.contextmanager
-def said() -> Iterator[None]:
-    """What can go wrong, as a sentence and an exit code."""
-    try:
-        yield
-    except ChainFailed as failed:
-        kind = Unreachable if failed.cause in AWAY else Failed
-        again = " Called again, it goes on from there." if kind is Unreachable else ""
-        raise kind(f"The chain: {failed.cause}. {failed.detail}.{again}") from None
-    except Refused as refused:
-        raise Failed(str(refused)) from None
-    except Busy as busy:
-        raise Failed(f"{busy} A market with --chain embedded deploys by itself.") from None
-    except (SecretBroken, RuntimeError, FileNotFoundError) as broken:
-        raise Failed(str(broken)) from None

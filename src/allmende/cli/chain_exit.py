@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,10 +16,11 @@ from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.guard import Guard
 from allmende.adapters.upstream import HttpUpstream
-from allmende.cli.client import Failed, Unreachable
+from allmende.cli.chain_said import said
+from allmende.cli.client import Failed
 from allmende.cli.show import out_json
 from allmende.custody import Finding
-from allmende.ports import Chain, ChainFailed
+from allmende.ports import Chain
 from allmende.ticket import Ticket, decode
 
 try:
@@ -31,7 +32,6 @@ try:
 except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
 
-AWAY = ("unreachable", "timeout", "busy")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 T = TypeVar("T")
 
@@ -237,19 +237,6 @@ async def reached(where: Where) -> AsyncIterator[tuple[Chain, Where]]:
     finally:
         await chain.close()
         await upstream.close()
-
-
-@contextlib.contextmanager
-def said() -> Iterator[None]:
-    """What can go wrong, as a sentence and an exit code."""
-    try:
-        yield
-    except ChainFailed as failed:
-        kind = Unreachable if failed.cause in AWAY else Failed
-        again = " Called again, it goes on from there." if kind is Unreachable else ""
-        raise kind(f"The chain: {failed.cause}. {failed.detail}.{again}") from None
-    except (ValueError, RuntimeError, FileNotFoundError) as error:
-        raise Failed(str(error)) from None
 
 
 def filled(where: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,14 @@ from allmende.adapters.server import Busy, own
 from allmende.cli.client import Failed
 from allmende.cli.offline import data_option
 from allmende.cli.remote import Market, remote
+from allmende.core.refusals import Refused
 from allmende.main import Unset, settings
 from allmende.ports import ChainFailed
 
 try:
     from allmende.adapters.chain.beside import ChainBeside
+    from allmende.adapters.chain.opened import profile_for
+    from allmende.adapters.chain.profiles import ANVIL, EMBEDDED
 except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
 
@@ -72,8 +75,20 @@ def give_(market: Market, address: str, amount: str, reference: str) -> None:
 
 
 @click.command(name="demo")
-def demo_() -> None:
-    """Custody, settlement, rights, a paid call and an exit, with wallets of their own."""
-    from allmende.lab.chain_demo import main
+@click.option("--node", default=EMBEDDED.name, help="`anvil` from the PATH, or a node's address.")
+@click.option("--profile", default=ANVIL.name, help="Which kind of chain the node leads to.")
+def demo_(node: str, profile: str) -> None:
+    """Custody, settlement, rights, a paid call and an exit, with wallets of their own.
 
-    sys.exit(main(click.echo))
+    On the embedded chain, or with --node on another one, whose operator the demo becomes.
+    """
+    from allmende.lab.chain_demo import main
+    from allmende.lab.chain_ground import Where, checked
+
+    try:
+        if node != EMBEDDED.name:
+            profile_for(node, profile)
+        where = checked(Where(node, profile))
+    except (ValueError, Refused) as error:
+        raise click.UsageError(str(error)) from None
+    sys.exit(main(click.echo, where))

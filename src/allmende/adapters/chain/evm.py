@@ -32,8 +32,9 @@ from msgspec import Struct
 from rlp.exceptions import RLPException
 
 from allmende.adapters.chain.pool import Pool
-from allmende.adapters.chain.store import SqliteDB, fact, open_file, whole
+from allmende.adapters.chain.store import SqliteDB, fact, open_file
 from allmende.adapters.chain.words import reason
+from allmende.adapters.whole import whole
 from allmende.ports import ChainFailed
 
 BLOCK_GAS = 30_000_000

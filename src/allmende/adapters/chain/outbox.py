@@ -10,7 +10,6 @@ and sends those; nothing is ever signed a second time with nonce 8.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from allmende.adapters.whole import whole
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
 from allmende.ports import ChainFailed, Mined, Send, Stage, Wanted
@@ -86,7 +86,7 @@ class Outbox:
 
     def bind(self, facts: dict[str, str], nonce: int) -> None:
         """Remember the chain and the account, and the nonce to begin with."""
-        with self._whole():
+        with whole(self._db):
             for name, value in {**facts, "next": str(nonce)}.items():
                 self._db.execute("INSERT INTO meta VALUES (?, ?)", (name, value))
 
@@ -159,7 +159,7 @@ class Outbox:
 
     def assign(self, key: str, nonce: int, attempt: Attempt) -> None:
         """Give the next nonce for good, with the first signature over it."""
-        with self._whole():
+        with whole(self._db):
             if nonce != self.next_nonce():
                 raise ChainFailed("busy", "another process sends from this outbox")
             self._db.execute(
@@ -170,7 +170,7 @@ class Outbox:
 
     def fill(self, wanted: Wanted, nonce: int, attempt: Attempt) -> None:
         """A transaction for a nonce below the next one that nobody has."""
-        with self._whole():
+        with whole(self._db):
             self._put(wanted)
             self._db.execute(
                 "UPDATE sends SET stage = 'open', nonce = ? WHERE key = ?", (nonce, wanted.key)
@@ -179,7 +179,7 @@ class Outbox:
 
     def add(self, key: str, attempt: Attempt) -> None:
         """Another signature over the nonce that `key` has."""
-        with self._whole():
+        with whole(self._db):
             self._add(key, attempt)
 
     def _add(self, key: str, attempt: Attempt) -> None:
@@ -228,28 +228,18 @@ class Outbox:
 
     def drop(self, key: str) -> None:
         """Forget one that closed a gap which was not there."""
-        with self._whole():
+        with whole(self._db):
             self._db.execute("DELETE FROM sends WHERE key = ?", (key,))
             self._db.execute("DELETE FROM attempts WHERE key = ?", (key,))
 
     def release(self, key: str) -> None:
         """Its nonce went to somebody else's transaction for good, so it needs another one."""
-        with self._whole():
+        with whole(self._db):
             self._db.execute(
                 "UPDATE sends SET stage = 'waiting', nonce = NULL WHERE key = ? AND stage = 'open'",
                 (key,),
             )
             self._db.execute("DELETE FROM attempts WHERE key = ?", (key,))
-
-    @contextlib.contextmanager
-    def _whole(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 def _check(wanted: Wanted) -> None:

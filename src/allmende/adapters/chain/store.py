@@ -9,9 +9,7 @@ Worked number: a block with one transfer writes some 20 rows and costs one fdata
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 from eth.db.backends.base import BaseDB
@@ -48,18 +46,6 @@ def fact(db: sqlite3.Connection, name: str) -> str | None:
     """What the file says of itself."""
     row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row[0])
-
-
-@contextlib.contextmanager
-def whole(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing of what is written inside."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 class SqliteDB(BaseDB):
