@@ -434,7 +434,9 @@ def test_the_exit_is_for_the_end(doors: WalletDoors, anna: str) -> None:
     assert told(answer) == (409, "halted")
     file = doors.get("/api/wallet/ticket", headers={"cookie": anna})
     assert file.json["account"] == ANNA.address
-    assert "attachment" in file.headers["content-disposition"]
+    assert "allmende-exit-0.json" in file.headers["content-disposition"]
+    later = doors.get("/api/wallet/ticket?pending=1", headers={"cookie": anna})
+    assert later.json["batch"] == 1
 
 
 def test_visitors_and_members_without_a_wallet_are_told(doors: WalletDoors) -> None:

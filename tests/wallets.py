@@ -173,7 +173,7 @@ class StillSettler:
             genesis=made.genesis,
             vault=made.vault,
             token=made.credit,
-            batch=0,
+            batch=int(pending),
             root="0x" + "00" * 32,
             total=0,
             size=0,
