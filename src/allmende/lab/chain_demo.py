@@ -7,58 +7,44 @@ Worked number: 8 steps and some 10_030 requests, of which 10_000 are settled by 
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from allmende.lab import chain_exit, chain_scenes
-from allmende.lab.chain_stage import ChainStage
+from allmende.lab.chain_ground import Where, ground, left
+from allmende.lab.chain_stage import ChainStage, run
 from allmende.lab.served import Served
 from allmende.lab.telling import Teller
 
 OPTIONS = (
     *("--no-starter", "--no-local-model", "--allow-private", "--name", "Demo commons on a chain"),
-    *("--mode", "open", "--chain", "embedded", "--chain-terms", "demo"),
-    *("--settle-every", "3600", "--pay-per-call"),
+    *("--mode", "open", "--settle-every", "3600", "--pay-per-call"),
 )
-LINE = "The chain answers at "
 
 
-def main(echo: Callable[[str], None]) -> int:
+def main(echo: Callable[[str], None], where: Where | None = None) -> int:
     """Run it. The exit code: 0 if every promise was kept."""
     began = time.monotonic()
-    play(Teller(echo, colour=sys.stdout.isatty()))
-    echo(f"\n     The chain's part took {time.monotonic() - began:.0f} s.")
+    stood = play(Teller(echo, colour=sys.stdout.isatty()), where)
+    echo(f"\n     The chain's part took {time.monotonic() - began:.0f} s, on {stood}.")
     return 0
 
 
-def play(tell: Teller) -> None:
+def play(tell: Teller, where: Where | None = None) -> str:
+    """On the embedded chain unless somewhere else. The name of the chain that it was."""
+    where = where or Where()
     with tempfile.TemporaryDirectory(prefix="allmende-chain-") as folder:
         data = Path(folder) / "data"
         tell.step("A market that stands on a chain")
         tell.say("compiling four contracts and putting them up, some ten seconds …")
-        with Served(data, *OPTIONS) as market:
-            stage = ChainStage(market, f"{market.url}/chain", tell)
-            chain_scenes.play(stage)
-        with node(data) as url:
-            chain_exit.play(stage, url)
-
-
-@contextmanager
-def node(data: Path) -> Iterator[str]:
-    """The chain of a market that is off, as anybody with a copy of its blocks could serve it."""
-    words = [sys.executable, "-m", "allmende.cli", "chain", "node", "--data", str(data)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        said = process.stdout.readline().strip()
-        if not said.startswith(LINE):
-            raise RuntimeError(f"the chain did not start: {said}")
-        yield said.removeprefix(LINE)
-    finally:
-        process.terminate()
-        process.wait(20)
+        with ground(where, data, partial(run, tell)) as found:
+            with Served(data, *OPTIONS, *found.options) as market:
+                stage = ChainStage(market, found, tell)
+                chain_scenes.play(stage)
+            with left(found, data) as url:
+                chain_exit.play(stage, url)
+            return found.name

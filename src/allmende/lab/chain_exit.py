@@ -22,7 +22,7 @@ def play(stage: ChainStage, node: str) -> None:
     wallet, token = Wallet(node, stage.key_file.read_text()), ticket["token"]
     before = wallet.balance(token)
     tell.say("nobody at the market answers any more; the chain does, from whoever keeps a copy")
-    words = (str(stage.ticket), "--node", node, *stage.cache())
+    words = (str(stage.ticket), *stage.ground.read(node), *stage.cache())
     stage.run("chain", "check", *words)
     stage.run("chain", "exit", *words, "--wallet-key-file", str(stage.key_file), "--watch")
     after = wallet.balance(token)

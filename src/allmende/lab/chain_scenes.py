@@ -54,7 +54,8 @@ def body() -> dict[str, object]:
 
 
 def opening(stage: ChainStage) -> None:
-    where = ("--data", str(stage.data), "--url", stage.market.url)
+    stage.stands()
+    where = stage.ground.verified(stage.data, stage.market.url)
     said = stage.run("chain", "verify", *where, lines=4)
     promise("Vault" in said, "the vault's code should have been compared")
     same = sum(line.strip().startswith("ok") for line in said.splitlines())
@@ -216,10 +217,11 @@ def proved(stage: ChainStage) -> None:
     file = stage.data.parent / f"{stage.receipt}.json"
     wait_for(lambda: b'"chain"' in stage.market.fetch(f"receipts/{stage.receipt}"), "its place")
     file.write_bytes(stage.market.fetch(f"receipts/{stage.receipt}"))
-    stage.run("chain", "prove", str(file), "--node", stage.node, *stage.cache())
+    words = ("chain", "prove", str(file), *stage.ground.read(stage.node), *stage.cache())
+    stage.run(*words)
     file.write_bytes(file.read_bytes().replace(b'"price": ', b'"price": 1'))
     stage.tell.say("and with its price raised:")
-    stage.run("chain", "prove", str(file), "--node", stage.node, *stage.cache(), fails=True)
+    stage.run(*words, fails=True)
 
 
 def leaving(stage: ChainStage) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from allmende.core.units import credits, pico
+from allmende.lab.chain_ground import Ground
 from allmende.lab.member import Member, wait_for
 from allmende.lab.scenes import Broken
 from allmende.lab.served import Served
@@ -27,9 +28,10 @@ LONG = re.compile(r"\b((?:0x)?[0-9a-f]{12})[0-9a-f]{20,}\b")
 class ChainStage:
     """A served market on a chain. `node` is where wallets reach it."""
 
-    def __init__(self, market: Served, node: str, tell: Teller) -> None:
+    def __init__(self, market: Served, ground: Ground, tell: Teller) -> None:
         self.market = market
-        self.node = node
+        self.ground = ground
+        self.node = ground.node(market.url)
         self.tell = tell
         self.data = market.data
         self.ticket = Path()
@@ -74,28 +76,36 @@ class ChainStage:
         return next((pico(row["balance"]) for row in mine), 0)
 
     def run(self, *words: str, fails: bool = False, lines: int = 100) -> str:
-        """`allmende words…`, shown with the first lines of what it says."""
-        done = subprocess.run(
-            [sys.executable, "-m", "allmende.cli", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        shown = " ".join(_short(word) for word in words)
-        self.tell.say(f"$ allmende {shown}")
-        said = (done.stdout + done.stderr).splitlines()
-        for line in [*said[:lines], *(["…"] if said[lines:] else [])]:
-            self.tell.line(LONG.sub(r"\1…", line))
-        if bool(done.returncode) != fails:
-            raise Broken(f"allmende {shown} ended with {done.returncode}")
-        return done.stdout
+        return run(self.tell, *words, fails=fails, lines=lines)
 
     def cache(self) -> tuple[str, str]:
         """Where the contracts are compiled already."""
         return "--cache", str(self.data / "contracts")
 
+    def stands(self) -> None:
+        """Wait for the doors of the chain, which on another's node open after the market's."""
+        wait_for(lambda: bool(self.facts().get("vault")), "the contracts at the market")
+
     def showed(self, what: str, before: int, after: int) -> None:
         self.tell.say(f"{what}: {credits(before)} → {credits(after)}")
+
+
+def run(tell: Teller, *words: str, fails: bool = False, lines: int = 100) -> str:
+    """`allmende words…`, shown with the first lines of what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "allmende.cli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shown = " ".join(_short(word) for word in words)
+    tell.say(f"$ allmende {shown}")
+    said = (done.stdout + done.stderr).splitlines()
+    for line in [*said[:lines], *(["…"] if said[lines:] else [])]:
+        tell.line(line)
+    if bool(done.returncode) != fails:
+        raise Broken(f"allmende {shown} ended with {done.returncode}")
+    return done.stdout
 
 
 def _short(word: str) -> str:
