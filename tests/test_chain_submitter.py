@@ -310,6 +310,37 @@ def test_what_would_be_reverted_is_told_and_stands_in_nobodys_way(desk: Desk) ->
     assert desk.stage("bad") == Stage.WAITING
 
 
+def test_what_would_be_reverted_holds_up_nobody_behind_it(desk: Desk) -> None:
+    """A payer with one coin signs two payments: the second waits for the first to be final, a
+    quarter of an hour on Ethereum, and an answer to a challenge must not wait with it."""
+    desk.want("first")
+    for number in range(20):
+        desk.outbox.put(Wanted(f"bad {number}", desk.tally, tally(b"")))
+    desk.want("answer")
+    desk.step()
+    assert [desk.stage(key) for key in ("first", "answer")] == [Stage.OPEN, Stage.OPEN]
+    assert desk.stage("bad 0") == Stage.WAITING  # it may need what went before it
+    desk.want("later")
+    desk.step()
+    desk.mine(4)
+    desk.step()
+    assert desk.stage("bad 19") == Stage.FAILED
+    assert [desk.times(key) for key in ("first", "answer", "later")] == [1, 1, 1]
+
+
+def test_what_needs_what_is_not_mined_yet_is_sent_after_it(desk: Desk) -> None:
+    desk.chain.lies = {"gas"}
+    desk.want("first", gas=100_000)
+    desk.want("second")
+    desk.step()
+    assert desk.stage("second") == Stage.WAITING
+    desk.chain.lies = set()
+    desk.step()
+    desk.mine(4)
+    desk.step()
+    assert [desk.times(key) for key in ("first", "second")] == [1, 1]
+
+
 def test_what_would_take_more_gas_than_there_is_fails_and_can_be_tried_again(desk: Desk) -> None:
     desk.want("a")
     desk.chain.lies = {"gas"}

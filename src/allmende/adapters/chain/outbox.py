@@ -131,6 +131,15 @@ class Outbox:
         """All whose keys begin so, whatever became of them."""
         return self._sends("key >= ? AND key < ?", prefix, prefix + "\U0010ffff")
 
+    def unfinished_before(self, key: str) -> bool:
+        """Whether anything that was wanted before this is not in the chain for good yet."""
+        row = self._db.execute(
+            "SELECT 1 FROM sends WHERE stage IN ('waiting', 'open') "
+            "AND place < (SELECT place FROM sends WHERE key = ?) LIMIT 1",
+            (key,),
+        ).fetchone()
+        return row is not None
+
     def newest_final(self) -> Send | None:
         """The final one in the newest block."""
         return next(self._sends("stage = 'final'", order="block DESC, nonce DESC LIMIT 1"), None)

@@ -215,25 +215,25 @@ class Submitter:
     # --- signing -------------------------------------------------------------------------
 
     async def _sign(self, head: Block, ahead: list[Send]) -> None:
-        """Give nonces to what waits, as far as room, funds and what went before allow."""
+        """Give nonces to what waits, as far as room and funds allow."""
         if self._odd:
             return  # first find out whose transactions these are
         room = IN_FLIGHT - len(ahead)
-        for send in self._outbox.at(Stage.WAITING)[: max(room, 0)]:
-            if not await self._sign_one(head, send.wanted):
+        for send in self._outbox.at(Stage.WAITING):
+            if room <= 0:
                 return
+            room -= await self._sign_one(head, send.wanted)
 
     async def _sign_one(self, head: Block, wanted: Wanted) -> bool:
-        """False: it must wait for those before it."""
+        """Whether it was. What would be reverted fails when nothing before it is under way."""
         try:
             gas = wanted.gas or await self._gas(wanted)
         except ChainFailed as failed:
             if failed.cause != "reverted":
                 raise
-            if self._outbox.at(Stage.OPEN):
-                return False
-            self._outbox.fail(wanted.key, f"it would be reverted: {failed.detail}")
-            return True
+            if not self._outbox.unfinished_before(wanted.key):
+                self._outbox.fail(wanted.key, f"it would be reverted: {failed.detail}")
+            return False
         max_fee, tip = self._fees.first(head, await self._chain.price())
         await self._afford(wanted, gas * max_fee)
         nonce = self._outbox.next_nonce()
