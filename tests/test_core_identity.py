@@ -32,6 +32,24 @@ def test_a_manager_acts_for_its_own_tree_and_for_no_other():
     world.do(add("top"))
 
 
+@pytest.mark.parametrize("digits", ["a1" * 20, "A1" * 20])
+def test_ids_of_wallets_are_the_markets_own_to_give(digits: str):
+    """Whoever made the member of a stranger's address first would get what is sent to it, keep
+    the stranger out, and own what he pays for a call."""
+    world = World()
+    for command in (
+        add(f"w-{digits}", home="physics", by=DEAN),
+        add(f"w-{digits}"),
+        add("pay-per-call", home="physics", by=DEAN),
+        issue(DEAN, id=f"wallet-{digits}"),
+        c.AddBudget(id=f"w-{digits}", name="mine", owner="uni", by=DEAN),
+        c.AddBudget(id="pay-per-call", name="mine", owner="uni", by=DEAN),
+    ):
+        assert world.refuse(command).why is Why.NOT_ALLOWED
+    world.do(add("w-1", home="physics", by=DEAN))
+    world.do(add(f"w-{digits}", by="system"))
+
+
 @pytest.mark.parametrize("by", [DEAN, ADA, RHINE])
 def test_only_an_operator_deposits_sets_rules_and_closes_batches(by: str):
     world = World()

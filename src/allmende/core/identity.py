@@ -30,6 +30,12 @@ FEATURES = {
 DEPTH_MAX = 32
 RESERVED = frozenset({"chain", "commons", "issuer", "system"})
 """Ids of accounts that are not members'."""
+WALLETS = ("w-", "wallet-")
+"""Before an address in the ids of a wallet's member, budget and key: the market's own doors make
+those, and to nobody else may they belong. Or whoever comes first owns what is sent to another."""
+ADDRESS_DIGITS = 40
+GUESTS = "pay-per-call"
+"""The member for whom prices are asked where one pays per call."""
 
 
 def feature(state: State, name: str) -> None:
@@ -117,6 +123,15 @@ def new_member_id(state: State, id_: str) -> None:
     new_id(id_, id_ in state.members or id_ in RESERVED)
 
 
+def own_id(id_: str, by: str) -> None:
+    """Refuse, to all but the market itself, ids that stand for a wallet."""
+    told = id_.lower()
+    digits = next((told.removeprefix(w) for w in WALLETS if told.startswith(w)), "")
+    address = len(digits) == ADDRESS_DIGITS and not set(digits) - set("0123456789abcdef")
+    if by != SYSTEM and (address or id_ == GUESTS):
+        raise Refused(Why.NOT_ALLOWED, f"{id_!r} is for the wallet of that address; take another.")
+
+
 # Rate limits --------------------------------------------------------------------------
 
 
@@ -148,6 +163,7 @@ def _interval(per_minute: int) -> Instant:
 def add_member(state: State, command: c.AddMember) -> list[e.Event]:
     member = command.member
     new_member_id(state, member.id)
+    own_id(member.id, command.by)
     if member.kind not in MEMBER_KINDS:
         raise Refused(Why.BAD_VALUE, f"A member is one of {', '.join(MEMBER_KINDS)}.")
     if member.home:
@@ -162,6 +178,7 @@ def add_member(state: State, command: c.AddMember) -> list[e.Event]:
 def issue_key(state: State, command: c.IssueKey) -> list[e.Event]:
     new = command.key
     new_id(new.id, new.id in state.key_hashes or new.hash in state.keys)
+    own_id(new.id, command.by)
     find_member(state, new.member)
     allow(state, command.by, new.member, command.at)
     if new.role not in ROLES:

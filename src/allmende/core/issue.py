@@ -19,6 +19,7 @@ from allmende.core.identity import (
     feature,
     find_member,
     new_id,
+    own_id,
     root,
 )
 from allmende.core.nouns import PERIODS, TITLE_KINDS, Asset
@@ -138,6 +139,7 @@ def register_title(state: State, command: c.RegisterTitle) -> list[e.Event]:
 
 def add_budget(state: State, command: c.AddBudget) -> list[e.Event]:
     new_id(command.id, command.id in state.budgets)
+    own_id(command.id, command.by)
     owner, asset = command.owner, command.asset
     if command.parent:
         parent = find_budget(state, command.parent)

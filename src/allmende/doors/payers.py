@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hmac
 
+from allmende.core import identity
 from allmende.core.commands import AddBudget, AddMember, Command, Deposit, IssueKey
 from allmende.core.nouns import Key, Member
 from allmende.core.refusals import Refused, Why
@@ -20,7 +21,7 @@ from allmende.doors.caller import Caller
 from allmende.pay import Payment
 from allmende.ports import Clock
 
-GUEST = "pay-per-call"
+GUEST = identity.GUESTS
 """The member without credit for whom prices are asked."""
 MEMBER = "w-"
 """Begins the id of a wallet's member; its address follows, without 0x."""
