@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from doors import Answer
 from fake_provider import FakeProvider
+from msgspec import structs
 from wallets import Purse, WalletDoors
 
 from allmende.core import machine
@@ -174,6 +175,21 @@ def test_a_voucher_of_another_lane_market_or_chain_is_refused(session: Session) 
     ):
         assert session.ask(voucher).code == "bad_signature"
     assert session.stands.vouched == session.stands.base
+
+
+def test_what_the_desk_could_not_show_to_the_vault_is_refused(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token of 18 decimals: a signature over an amount between two pico-credits would be worth
+    nothing there, and its owner could challenge what he spent under it."""
+    custody = session.doors.street.custody
+    fine = structs.replace(custody.deployment, decimals=18)
+    monkeypatch.setattr(custody, "deployment", fine)
+    between = session.ask(session.say(CREDIT * 10**6 + 1))
+    assert (between.status, between.code) == (422, "bad_value")
+    assert "steps of 1000000" in between.body.decode()
+    assert session.ask(session.say(CREDIT * 10**6)).status == 200
+    assert session.stands.vouched == CREDIT
 
 
 def test_nobody_vouches_beyond_the_permit(session: Session) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from allmende.core import identity
 from allmende.core.custody_commands import Vouch
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import Lane, Wallet
@@ -41,7 +42,8 @@ class Vouching:
                 Why.BAD_VALUE, "x-allmende-voucher is an amount, a colon, and 65 bytes in hex."
             )
         amount, signature = int(shape[1]), signature_of("0x" + shape[3].decode())
-        found = session_of(self._kit, self._kit.state.keys[key_hash].budget)
+        key = identity.key(self._kit.state, key_hash, self._kit.clock.now())
+        found = session_of(self._kit, key.budget)
         wallet, lane = self._lane(found)
         assert found is not None
         member, number = found
@@ -115,3 +117,7 @@ class Vouching:
                 f"The session's key {lane.permit.key} did not sign {amount} for lane {number} "
                 "here.",
             )
+        if kit.scale.units(kit.scale.pico(amount)) != amount:
+            # the desk keeps pico-credits: it could not show this signature to the vault any more
+            step = kit.scale.units(1)
+            raise Refused(Why.BAD_VALUE, f"A voucher's amount is in steps of {step}, not {amount}.")
