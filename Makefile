@@ -27,14 +27,14 @@ serve: $(RUN) ## run a market and say how to connect
 	@$(BIN)/allmende serve
 
 test: $(DEV) ## install what the tests need and run them
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --dist loadfile
 
 check: $(DEV) ## ruff, mypy strict, import rules and the tests
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --dist loadfile
 
 fuzz: $(DEV) ## the property tests with a hundred times the examples
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest

@@ -12,7 +12,8 @@ from wallets import Purse, WalletDoors
 
 from allmende.adapters.secrets import key_hash
 from allmende.core import machine
-from allmende.core.commands import Tick
+from allmende.core.commands import SetParameter, Tick
+from allmende.core.govern import REMEMBERED_S
 from allmende.core.refusals import Refused
 from allmende.core.units import CREDIT, SECOND
 from allmende.doors.plain import iso
@@ -302,7 +303,9 @@ def test_an_order_ends(doors: WalletDoors) -> None:
 
 def test_an_order_is_void_before_the_desk_forgets_its_nonce(doors: WalletDoors, anna: str) -> None:
     doors.permit(ANNA, anna, lane="0", more="20")
-    window = doors.market.desk.state.parameters["idem_seconds"]
+    window = REMEMBERED_S
+    lower = SetParameter(at=doors.now(), name="idem_seconds", value=window)
+    doors.run(doors.market.desk.submit(lower))  # it is remembered long enough even then
     order, domain = hand_made(doors, nonce=41, deadline=doors.market.clock.at // SECOND + window)
     assert sent(doors, order, domain).status == 200
     before = available(doors, B)

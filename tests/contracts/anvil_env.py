@@ -71,6 +71,16 @@ class Node:
         assert "data" in error or "EVM error" in error["message"], error
         return _raw(error.get("data") or "0x"), True
 
+    def mine(self, fields: dict[str, str]) -> dict[str, Any]:
+        """The receipt of a transaction. (eth_sendTransactionSync sometimes waits for a block
+        that is there already.)"""
+        hash_ = self.ask("eth_sendTransaction", fields)
+        for _ in range(10_000):
+            if receipt := self.ask("eth_getTransactionReceipt", hash_):
+                return dict(receipt)
+            time.sleep(0.001)
+        raise RuntimeError(f"{hash_} is never mined")
+
     def _said(self, method: str, params: tuple[Any, ...]) -> dict[str, Any]:
         asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         self._wire.request("POST", "/", json.dumps(asked), {"Content-Type": "application/json"})
@@ -172,7 +182,7 @@ class AnvilEnv(Env):
     def _send(self, to: str, by: Address, data: bytes) -> tuple[Done, dict[str, Any]]:
         fields = _fields(to, by, data)
         done = Done(_raw(to), data, *self.node.call(fields))
-        receipt = self.node.ask("eth_sendTransactionSync", fields)
+        receipt = self.node.mine(fields)
         done.mined(receipt)
         return done, receipt
 

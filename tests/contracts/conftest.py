@@ -7,7 +7,6 @@ pytest tests/contracts --node anvil     on Foundry's node, by JSON-RPC
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import boa
 import pytest
@@ -36,7 +35,8 @@ def evm(request: pytest.FixtureRequest) -> Iterator[str]:
         node.close()
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if CALLS["calls"]:
-        said = f"{CALLS['calls']:,} fuzzed contract calls, {CALLS['refused']:,} of them refused"
-        terminalreporter.write_line(said)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Of one of several processes: hand over what it counted."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["fuzzed"] = dict(CALLS)

@@ -53,8 +53,11 @@ PARAMETERS = {
     "dispute_seconds": Parameter(3_600, 1, 2_592_000, "s", "in which a claim is put to the test"),
     "settle_seconds": Parameter(300, 0, 604_800, "s", "from a window's end to its settlement"),
     "notice_seconds": Parameter(3_600, 1, 604_800, "s", "within which force majeure is pleaded"),
-    "idem_seconds": Parameter(86_400, 60, 604_800, "s", "for which a command may be repeated"),
+    "idem_seconds": Parameter(86_400, 3_600, 604_800, "s", "for which a command may be repeated"),
 }
+
+REMEMBERED_S = PARAMETERS["idem_seconds"].least
+"""So long an idempotency key is remembered at least, however the rule is changed meanwhile."""
 
 
 def found(state: State, command: c.Found) -> list[e.Event]:

@@ -21,6 +21,7 @@ import logging
 from allmende.core import identity, ledger, machine
 from allmende.core.commands import Reserve
 from allmende.core.events import Reserved
+from allmende.core.govern import REMEMBERED_S
 from allmende.core.nouns import Policy
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Amount, credits
@@ -170,7 +171,7 @@ class PayPerCall:
 
     def _window_s(self) -> int:
         """So long a payment may be valid, because so long we know that it was served."""
-        return min(self._payments.window_s, self._desk.state.parameters["idem_seconds"])
+        return min(self._payments.window_s, REMEMBERED_S)
 
     async def _verify(self, payment: Payment, payer: Caller, ask: Ask, demands: Policy) -> None:
         """Unpaid, _TooLittle. Only who has signed hears what his account lacks."""

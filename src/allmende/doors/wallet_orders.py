@@ -3,7 +3,7 @@
 Rule: who signed is who gives; modes, tiers and lane 0's permit bound it as any other transfer.
 Invariant: an order acts once. Its nonce is its idempotency key at the desk, and it is void
 before the desk may forget that key: deadlines are at most that far away.
-Worked number: with keys kept for a day an order for the day after tomorrow is refused.
+Worked number: keys are kept for an hour at least, so an order for in two hours is refused.
 
 Whoever carries an order to the desk needs no key. A wrap is known by its nonce for ever.
 """
@@ -20,6 +20,7 @@ from msgspec import Struct
 from allmende.core.commands import Command, Transfer
 from allmende.core.custody_commands import WrapRights
 from allmende.core.events import Event
+from allmende.core.govern import REMEMBERED_S
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import credits
 from allmende.doors import lots
@@ -167,10 +168,9 @@ class Orders:
     def _signer(self, order: Order, signature: Any) -> str:
         """The member whose wallet signed it, in time. Refused."""
         now_s, kit = self._kit.at_s, self._kit
-        longest = kit.state.parameters["idem_seconds"]
-        if not now_s < order.deadline <= now_s + longest:
+        if not now_s < order.deadline <= now_s + REMEMBERED_S:
             raise Refused(
-                Why.BAD_VALUE, f"deadline is a second to come, at most {longest} from now."
+                Why.BAD_VALUE, f"deadline is a second to come, at most {REMEMBERED_S} from now."
             )
         if not 0 <= order.nonce < NONCE_MAX:
             raise Refused(Why.BAD_VALUE, f"nonce is below {NONCE_MAX}.")
