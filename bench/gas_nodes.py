@@ -72,7 +72,9 @@ class Anvil:
 
     def mine(self, raw: bytes, at_s: int) -> int:
         self._ask("evm_setNextBlockTimestamp", at_s)
-        receipt = self._ask("eth_sendRawTransactionSync", "0x" + raw.hex())
+        hash_ = self._ask("eth_sendRawTransaction", "0x" + raw.hex())
+        while not (receipt := self._ask("eth_getTransactionReceipt", hash_)):
+            time.sleep(0.001)
         assert receipt["status"] == "0x1", "reverted"
         return int(receipt["gasUsed"], 16)
 
