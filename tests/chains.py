@@ -16,7 +16,8 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,18 @@ ANVIL_ONLY = pytest.mark.skipif(
 )
 KINDS = ["embedded", pytest.param("anvil", marks=ANVIL_ONLY), "fake"]
 NODES = KINDS[:2]
+NODE = ContextVar("NODE", default="embedded")
+"""The kind that a rig opens where its caller does not say one."""
+
+
+@contextlib.contextmanager
+def on(kind: str) -> Iterator[None]:
+    """As a fixture of a test file, parametrised over NODES, it runs the file on each."""
+    before = NODE.set(kind)
+    try:
+        yield
+    finally:
+        NODE.reset(before)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from chains import ACCOUNT, CHAIN_ID, ETHER, OTHER, Rig, open_chain
+from chains import ACCOUNT, CHAIN_ID, ETHER, NODE, OTHER, Rig, open_chain
 from eth_abi import decode, encode
 from eth_account import Account as Keys
 from eth_account.signers.local import LocalAccount
@@ -236,7 +236,7 @@ async def paying(
 ) -> AsyncIterator[Paying]:
     """A market with everything open; it must end with no money created or lost."""
     payer = person("a payer of the tests")
-    async with serve(folder, script, mode=mode) as market, open_chain("embedded", folder) as rig:
+    async with serve(folder, script, mode=mode) as market, open_chain(NODE.get(), folder) as rig:
         credit = await deploy(rig, {payer.address: FUNDS})
         await rig.send(OTHER.address, value=ETHER, gas=21_000)
         line = Line(rig.chain)

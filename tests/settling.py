@@ -22,17 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from chains import ACCOUNT, CHAIN_ID, ETHER, OTHER, Rig
+from chains import ACCOUNT, ETHER, NODE, OTHER, Rig, anvil
 from deployed import contracts, plan
 from eth_utils import keccak
 from killing import Killed
 from market import HandClock, Signer
+from settling_nodes import BORN_S, AnvilByHand, OurNode
 
 from allmende.adapters.chain.account import Account
 from allmende.adapters.chain.custody import ChainCustody
 from allmende.adapters.chain.deploy import deploy
-from allmende.adapters.chain.evm import Genesis
-from allmende.adapters.chain.node import EmbeddedNode
 from allmende.adapters.chain.outbox import Outbox
 from allmende.adapters.chain.profiles import EMBEDDED, Profile
 from allmende.adapters.chain.reader import Reader
@@ -61,7 +60,6 @@ from allmende.wire.journal import GENESIS, events
 from allmende.wire.journal import follow as follow_frames
 from allmende.wire.merkle_sum import Leaf, Proof
 
-BORN_S = 1_790_000_000
 ANNA = Account(keccak(text="anna"))
 PAUL = Account(keccak(text="paul"))
 CARL = Account(keccak(text="carl"))
@@ -77,43 +75,67 @@ NORM: Norm = msgspec.structs.replace(
 TIGHT: Norm = msgspec.structs.replace(NORM, rate_ppm=0, floor_units=2)
 """Two credits leave per day."""
 MARKET = OTHER
+RICH = [one.address for one in (ACCOUNT, ANNA, PAUL, CARL, BORE)]
 
 
 def play(folder: Path, scenario: Callable[[Town], Any], **options: Any) -> None:
     """Run a scenario in a town of its own."""
-    template(options.get("norm", NORM))
 
     async def run() -> None:
         async with town(folder, **options) as t:
             await scenario(t)
 
+    if NODE.get() == "embedded":
+        template(options.get("norm", NORM))
     asyncio.run(run())
 
 
 @contextlib.asynccontextmanager
 async def town(folder: Path, **options: Any) -> AsyncIterator[Town]:
-    made = template(options.pop("norm", NORM))
-    for file in ("chain.sqlite", "outbox.sqlite"):
-        shutil.copy(made[0] / file, folder / file)
-    t = Town(folder, made[1], **options)
-    await t.open()
-    try:
-        yield t
-    finally:
-        await t.close()
+    norm, clock = options.pop("norm", NORM), HandClock((BORN_S + 1_000) * SECOND)
+    async with standing(folder, norm, clock) as (node, made):
+        t = Town(folder, made, node, clock, **options)
+        await t.open()
+        try:
+            yield t
+        finally:
+            await t.close()
+
+
+@contextlib.asynccontextmanager
+async def standing(
+    folder: Path, norm: Norm, clock: HandClock
+) -> AsyncIterator[tuple[OurNode | AnvilByHand, Deployment]]:
+    """A node with a finished deployment: ours from a copy, anvil's anew."""
+    if NODE.get() == "embedded":
+        made = template(norm)
+        for file in ("chain.sqlite", "outbox.sqlite"):
+            shutil.copy(made[0] / file, folder / file)
+        yield OurNode(folder, clock, RICH), made[1]
+        return
+    async with anvil("--no-mining", "--timestamp", str(BORN_S)) as theirs:
+        for address in RICH:
+            await theirs.ask("anvil_setBalance", (address, hex(100 * ETHER)))
+        early = HandClock(BORN_S * SECOND)
+        made_there = await _deploy(AnvilByHand(theirs, early), folder, norm, early)
+        yield AnvilByHand(theirs, clock), made_there
 
 
 @cache
 def template(norm: Norm) -> tuple[Path, Deployment]:
     """A folder with the chain of a finished deployment, where everybody has money."""
-    folder = Path(tempfile.mkdtemp())
+    folder, clock = Path(tempfile.mkdtemp()), HandClock(BORN_S * SECOND)
+
+    async def work() -> Deployment:
+        return await _deploy(OurNode(folder, clock, RICH), folder, norm, clock)
+
     with ThreadPoolExecutor(1) as thread:
-        return folder, thread.submit(asyncio.run, _deploy(folder, norm)).result()
+        return folder, thread.submit(asyncio.run, work()).result()
 
 
-async def _deploy(folder: Path, norm: Norm) -> Deployment:
-    clock = HandClock(BORN_S * SECOND)
-    node = open_node(folder, clock)
+async def _deploy(
+    node: OurNode | AnvilByHand, folder: Path, norm: Norm, clock: HandClock
+) -> Deployment:
     outbox, chain = Outbox(folder / "outbox.sqlite"), Reader(node.ask, node.close)
     sender = Submitter(chain, outbox, ACCOUNT, EMBEDDED, clock)
     rig = Rig("embedded", chain, EMBEDDED)
@@ -133,12 +155,6 @@ async def _deploy(folder: Path, norm: Norm) -> Deployment:
     return made
 
 
-def open_node(folder: Path, clock: HandClock) -> EmbeddedNode:
-    rich = {one.address: 100 * ETHER for one in (ACCOUNT, ANNA, PAUL, CARL, BORE)}
-    genesis = Genesis(CHAIN_ID, rich, BORN_S)
-    return EmbeddedNode(folder / "chain.sqlite", genesis, lambda: clock.at // SECOND)
-
-
 class Town:
     """Everything of one market. `open` and `crash` make all but the chain anew from the disk."""
 
@@ -146,6 +162,8 @@ class Town:
         self,
         folder: Path,
         deployment: Deployment,
+        node: OurNode | AnvilByHand,
+        clock: HandClock,
         *,
         profile: Profile = EMBEDDED,
         every_s: int = 0,
@@ -156,16 +174,14 @@ class Town:
         self.profile = profile
         self.every_s = every_s
         self.watch = watch
-        self.clock = HandClock((BORN_S + 1_000) * SECOND)
-        self.node = open_node(folder, self.clock)
+        self.clock = clock
+        self.node = node
         self.chain = Reader(self._ask, self._end)
         self.trouble = ""
         """While this is set the node answers nothing else."""
         self.lie: Callable[[str, Any], Any] = lambda method, told: told
         self._sent: list[bytes] = []
         self.after_step: Callable[[], Awaitable[None]] = nothing
-        self.kept: list[int] = []
-        """Blocks at which the chain was remembered."""
         self.shaken = 0
         self.keys = Keys(Vault(bytes(32)), ACCOUNT, MARKET)
         self._count = 0
@@ -230,22 +246,11 @@ class Town:
 
     async def remember(self) -> int:
         """Keep the chain as it is: the number of its newest block."""
-        await self.node.close()
-        self.node = open_node(self.folder, self.clock)
-        number = await self.custody.newest_block()
-        await self.node.close()
-        shutil.copy(self.folder / "chain.sqlite", self.folder / f"chain {number}")
-        self.node = open_node(self.folder, self.clock)
-        self.kept.append(number)
-        return number
+        return await self.node.remember()
 
     async def reorganise(self, number: int, *, keep: bool) -> None:
         """Another history from block `number` on; what others sent is sent again if `keep`."""
-        await self.node.close()
-        for file in self.folder.glob("chain.sqlite*"):
-            file.unlink()
-        shutil.copy(self.folder / f"chain {number}", self.folder / "chain.sqlite")
-        self.node = open_node(self.folder, self.clock)
+        await self.node.go_back(number)
         await self.mine()
         for raw_ in self._sent if keep else []:
             with contextlib.suppress(ChainFailed):  # it is there, or does not fit any more

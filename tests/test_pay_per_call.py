@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import ACCOUNT, OTHER
+from chains import ACCOUNT, NODES, OTHER, on
 from fake_answers import Act
 from paying import FUNDS, NETWORK, RESPONSE, SIGNATURE, Paying, paying, person, read, written
 from served import HELLO, close, dumps, run
 
 from allmende.core import events as e
 from allmende.pay import Unpaid
+
+
+@pytest.fixture(autouse=True, params=NODES)
+def node(request: pytest.FixtureRequest) -> Iterator[None]:
+    with on(request.param):
+        yield
 
 
 async def until(true: Callable[[], bool], within_s: float = 5.0) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from chains import ACCOUNT
+import pytest
+from chains import ACCOUNT, NODES, on
 from settling import ANNA, CARL, CREDIT, NORM, PAUL, TIGHT, TOKEN, Town, play, raw
 
 from allmende import ticket
@@ -15,6 +17,12 @@ from allmende.doors.settler_batch import SPARED
 from allmende.doors.settler_proofs import stored_ticket
 from allmende.ports import Wanted
 from allmende.wire import merkle
+
+
+@pytest.fixture(autouse=True, params=NODES)
+def node(request: pytest.FixtureRequest) -> Iterator[None]:
+    with on(request.param):
+        yield
 
 
 def test_a_deposit_is_credited_once_its_epoch_is_closed(tmp_path: Path) -> None:

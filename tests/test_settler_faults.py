@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from chains import NODES, on
 from killing import Killed
 from settling import ANNA, CARL, CREDIT, PAUL, TOKEN, WALLETS, Town, play, raw
 
@@ -18,6 +20,12 @@ from allmende.core import machine
 from allmende.core.settle import receipt_leaf
 from allmende.core.units import SECOND
 from allmende.ports import ChainFailed, Stage
+
+
+@pytest.fixture(autouse=True, params=NODES)
+def node(request: pytest.FixtureRequest) -> Iterator[None]:
+    with on(request.param):
+        yield
 
 
 class Reaper:
@@ -184,7 +192,7 @@ async def shake(t: Town, luck: random.Random) -> None:
     """Now and then the last block or two are others, but never one that was final."""
     await t.mine()
     newest = await t.custody.newest_block()
-    kept = [n for n in t.kept if newest - 2 <= n < newest]
+    kept = [n for n in t.node.kept if newest - 2 <= n < newest]
     if kept and luck.random() < 0.4:
         await t.reorganise(luck.choice(kept), keep=True)
         await t.mine(newest - await t.custody.newest_block() + 1)
