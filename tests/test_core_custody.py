@@ -167,6 +167,33 @@ def test_what_is_asked_back_is_taken_as_far_as_it_is_free_and_before_any_new_deb
     assert town.balance("coop") == 0
 
 
+def test_what_comes_free_goes_to_who_asked_for_it_before_anything_new(town: Town) -> None:
+    """Or one request after another keeps it back, and with it the batch of everybody: at no
+    moment when the chain is followed is anything free."""
+    town.permit("coop", 60 * CREDIT)
+    town.session("coop", 5 * CREDIT)
+    town.reserve("long", "coop")
+    everything = w.FollowVault(member="coop", deposited=0, requested=50 * CREDIT)
+    town.do(everything)
+    assert town.state.wallets["coop"].owing == ASK
+    town.do(c.Void(hold="long", cause="provider_failed"))
+    for key in ("coop", "s1"):
+        refused = town.refuse(town.wants(key))
+        assert (refused.why, refused.facts["missing"]) == (Why.NO_CREDIT, ASK)
+    town.do(everything)
+    assert (town.balance("coop"), town.state.wallets["coop"].owing) == (0, 0)
+
+
+def test_a_request_that_was_contested_away_keeps_nothing_back(town: Town) -> None:
+    town.permit("coop", 60 * CREDIT)
+    town.reserve("long", "coop")
+    town.follow("coop", 0, 50 * CREDIT)
+    town.do(c.Void(hold="long", cause="provider_failed"))
+    town.follow("coop", 0, 50 * CREDIT - ASK)
+    assert town.state.wallets["coop"].owing == 0
+    town.do(town.wants())
+
+
 def test_what_was_spent_is_left_to_be_contested(town: Town) -> None:
     town.permit("coop", 60 * CREDIT)
     price = town.pay().receipt.price
@@ -174,7 +201,9 @@ def test_what_was_spent_is_left_to_be_contested(town: Town) -> None:
     town.do(asked)
     refused = town.refuse(asked)
     assert (refused.why, refused.facts["missing"]) == (Why.NO_CREDIT, price)
-    assert not town.follow("coop", 0, 50 * CREDIT - price)
+    (event,) = town.follow("coop", 0, 50 * CREDIT - price)
+    assert isinstance(event, f.RequestWaits)
+    assert (event.owing, town.balance("coop")) == (0, 0)
 
 
 def test_orders_end_for_what_was_asked_back_newest_first(town: Town) -> None:
@@ -195,6 +224,8 @@ def test_orders_in_a_frozen_call_stay(town: Town) -> None:
     town.place("coop", "buy", 10_000, 50, id="bid")
     town.do(x.OpenCall(instrument="december", until=town.now + SECOND))
     asked = w.FollowVault(member="coop", deposited=0, requested=CREDIT)
+    town.do(asked)
+    assert town.state.wallets["coop"].owing == CREDIT
     assert town.refuse(asked).why is Why.NO_CREDIT
     town.wait(2)
     town.do(asked)

@@ -42,7 +42,8 @@ class FollowVault(Command, frozen=True):
     """What a wallet has put into the vault, and asked to take out, in all, as final there.
 
     Of what was asked for, what is free is taken now, and orders end for the rest; so ask again,
-    and submit no batch that covers it, until the wallet's `requested` is this. NO_CREDIT: all
+    and submit no batch that covers it, until the wallet's `requested` is this. Until then nothing
+    new is held of what comes free. NO_CREDIT: all
     that is left of it is in open requests or was spent; the vault lets what was spent be contested.
     """
 

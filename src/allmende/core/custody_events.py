@@ -56,6 +56,13 @@ class VaultFollowed(Event, frozen=True):
         return move(self.issuer, self.member, self.asset, self.deposited - self.requested)
 
 
+class RequestWaits(Event, frozen=True):
+    """`owing` of what was asked for is not free: whatever comes free goes there first."""
+
+    member: str
+    owing: Amount
+
+
 class WalletsCut(Event, frozen=True):
     """Every wallet's account was noted, with all batches up to number `batch` in it."""
 

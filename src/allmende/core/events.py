@@ -242,6 +242,7 @@ Any: TypeAlias = (
     | w.PermitEnded
     | w.Vouched
     | w.VaultFollowed
+    | w.RequestWaits
     | w.WalletsCut
     | w.RightsWrapped
     | w.WrapEnded

@@ -64,7 +64,8 @@ def require_address(text: str) -> None:
 def follow(state: State, command: w.FollowVault) -> list[e.Event]:
     """Credit what came, give up orders that hold what was asked for, and take what is there.
 
-    `requested` of the wallet says how far it came; what is in requests comes free when they end.
+    `requested` of the wallet says how far it came; what is in requests comes free when they end,
+    and nothing new is held of it until then.
     """
     house(command.by)
     wallet = state.wallets.get(command.member)
@@ -83,14 +84,19 @@ def follow(state: State, command: w.FollowVault) -> list[e.Event]:
     there = came + ledger.available(state, command.member, wallet.asset)
     given = _given_up(state, command, wallet, went - there)
     taken = min(went, there + sum(amount for _, amount in given))
-    if went > taken and not (came or taken or given):
+    owing = max(0, went - taken)
+    if went > taken and owing == wallet.owing and not (came or taken or given):
         raise Refused(
             Why.NO_CREDIT,
             f"{wallet.address} asked for {credits(went)} {wallet.asset} that it has spent.",
             missing=went,
         )
     flows = [(came, 0)] * (came > 0) + [(0, taken)] * (taken != 0)
-    return [event for event, _ in given] + [_followed(command, wallet, *flow) for flow in flows]
+    events = [event for event, _ in given]
+    events += [_followed(command, wallet, *flow) for flow in flows]
+    if owing != wallet.owing:
+        events.append(f.RequestWaits(at=command.at, member=command.member, owing=owing))
+    return events
 
 
 def _given_up(
@@ -191,6 +197,10 @@ def followed(state: State, event: f.VaultFollowed) -> None:
     wallet.requested += event.requested
 
 
+def waits(state: State, event: f.RequestWaits) -> None:
+    state.wallets[event.member].owing = event.owing
+
+
 def was_cut(state: State, event: f.WalletsCut) -> None:
     waiting = [rest.receipt for rest in state.provisional.values()]
     for member, account in wallets.closed(state, waiting).items():
@@ -226,6 +236,7 @@ DECIDE = {
 APPLY = {
     f.WalletLinked: linked,
     f.VaultFollowed: followed,
+    f.RequestWaits: waits,
     f.WalletsCut: was_cut,
     f.RightsWrapped: wrapped,
     f.WrapEnded: wrap_ended,

@@ -155,15 +155,17 @@ class Lane(Struct):
 class Wallet(Struct):
     """A member's address on the chain, and what its account did since it was linked.
 
-    `deposited` and `requested` are the vault's totals as far as they were followed, `spent` is
-    what left the account any other way; `coming` is what of its earnings is provisional, and so
-    set aside; `closed` the account as the last cut noted it.
+    `deposited` and `requested` are the vault's totals as far as they were followed, `owing` is
+    what was asked for there and was not yet free to be taken; `spent` is what left the account
+    any other way; `coming` is what of its earnings is provisional, and so set aside; `closed` the
+    account as the last cut noted it.
     """
 
     address: str
     asset: str
     deposited: Amount = 0
     requested: Amount = 0
+    owing: Amount = 0
     spent: Amount = 0
     coming: Amount = 0
     lanes: dict[int, Lane] = field(default_factory=dict)

@@ -20,12 +20,17 @@ from allmende.core.units import Amount, Instant, credits
 
 
 def require(state: State, account: str, asset: str, amount: Amount, budget: str = "") -> None:
-    """Refuse a debit that the owner of the account's wallet has not signed for.
+    """Refuse a debit that the owner of the account's wallet has not signed for, or of what he
+    asked to take out.
 
     A session's `budget` never allows more than its permit, so it needs no look here.
     """
     wallet = state.wallets.get(account)
-    if wallet is None or wallet.asset != asset or amount <= 0 or session(state, budget):
+    if wallet is None or wallet.asset != asset or amount <= 0:
+        return
+    if wallet.owing:
+        _require_beyond(state, account, wallet, amount)
+    if session(state, budget):
         return
     lane = wallet.lanes.get(GENERAL)
     allowed = 0 if lane is None or lane.ended else lane.permit.limit
@@ -37,6 +42,22 @@ def require(state: State, account: str, asset: str, amount: Amount, budget: str 
             "missing. Its owner signs a permit for more at /wallet.",
             missing=missing,
             asset=asset,
+        )
+
+
+def _require_beyond(state: State, account: str, wallet: Wallet, amount: Amount) -> None:
+    """Whoever lets one request follow another must not keep back what he asked for, and with it
+    the batch of everybody."""
+    held = state.held.get(wallet.asset, {}).get(account, 0)
+    free = state.balances[wallet.asset].get(account, 0) - held
+    missing = amount + wallet.owing - free
+    if missing > 0:
+        raise Refused(
+            Why.NO_CREDIT,
+            f"{wallet.address} asked the vault for {credits(wallet.owing)} {wallet.asset} more "
+            "than is free: whatever comes free goes there first.",
+            missing=missing,
+            asset=wallet.asset,
         )
 
 
@@ -174,6 +195,7 @@ def check(state: State) -> None:
         assert wallet.coming == due, f"{member} has {wallet.coming} coming, not {due}"
         _check_lanes(state, member, wallet)
         closed_ = wallet.closed
+        assert wallet.owing >= 0, f"{member} is owed less than nothing"
         assert closed_.earned >= 0 <= closed_.spent, f"{member} in its batch: {closed_}"
     going: dict[str, int] = {}
     for wrap in state.wraps.values():

@@ -56,7 +56,7 @@ class Follow:
         """Tell the desk whatever is new."""
         for member, wallet in list(self._desk.state.wallets.items()):
             deposited, requested = self._totals(wallet)
-            if (deposited, requested) != (wallet.deposited, wallet.requested):
+            if (deposited, requested) != (wallet.deposited, wallet.requested) or wallet.owing:
                 await self._tell(member, wallet, deposited, requested, now)
             else:
                 self.taken_back.pop(wallet.address, None)

@@ -58,6 +58,8 @@ def agree(state: State, events: Sequence[e.Event]) -> None:
         wallet = state.wallets[member]
         now = money(events, link)
         assert (wallet.deposited, wallet.requested) == (now.deposited, now.requested), "flows"
+        waits = [v.owing for v in events if isinstance(v, w.RequestWaits) and v.member == member]
+        assert wallet.owing == (waits[-1] if waits else 0), "owing"
         assert wallet.spent == now.spent, f"{member} spent {now.spent}, not {wallet.spent}"
         assert state.balances[link.asset].get(member, 0) == now.balance, f"balance of {member}"
         _lanes_agree(state, wallet, events, link, live)
