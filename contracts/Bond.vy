@@ -158,10 +158,12 @@ def release():
 @view
 def secures(account: address) -> uint256:
     """
-    @notice Base units of an account's bond that are neither leaving nor under claim.
+    @notice Base units of an account's bond that are not leaving. Open claims do
+            not count: a slash comes before them, and who only claims must not
+            be able to keep an operator's batches back.
     """
     its: Collateral = self.collateral[account]
-    return its.bonded - min(its.bonded, its.leaving + its.claimed)
+    return its.bonded - its.leaving
 
 
 @external
