@@ -132,7 +132,7 @@ SPOILT = {
     "nearly expired": (signed(validBefore=str(now_s() + 3)),
                        f"{PAYLOAD}authorization_valid_before"),
     "valid for years": (signed(validBefore=str(2**64)), f"{PAYLOAD}authorization_valid_before"),
-    "not yet valid": (signed(validAfter=str(now_s() + 500)),
+    "not yet valid": (signed(validAfter=str(now_s() + 10**6)),
                       f"{PAYLOAD}authorization_valid_after"),
     "a cancelled nonce": (cancelled, f"{EVM}nonce_already_used"),
     "an amount not signed": (forged(value="300000000"), f"{PAYLOAD}signature"),

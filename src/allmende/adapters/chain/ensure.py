@@ -44,17 +44,17 @@ async def ensure_deployed(
     is a row of terms, else the profile's. Nobody else may step the sender meanwhile.
     ChainFailed: "wrong_deployment" says what to do; RuntimeError if nothing compiles.
     """
-    contracts = await chain_contracts.load_all(cache or folder / CACHE)
     known = recall(folder)
-    if known is not None:
-        await same_chain(chain, known)
-        return known, contracts
-    if profile is not EMBEDDED:
+    if known is None and profile is not EMBEDDED:
         raise ChainFailed(
             "wrong_deployment",
             f"nothing is deployed from {folder}: run `allmende chain deploy --data {folder} "
             f"--node URL --profile {profile.name}`, or put back its {FILE}",
         )
+    contracts = await chain_contracts.load_all(cache or folder / CACHE)
+    if known is not None:
+        await same_chain(chain, known)
+        return known, contracts
     plan = _own_plan(profile, norm, account, market_key)
     made = await deploy(chain, sender, contracts, plan, told)
     keep(folder, made)
