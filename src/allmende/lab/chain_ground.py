@@ -103,16 +103,15 @@ def left(found: Ground, data: Path) -> Iterator[str]:
         yield found.url
         return
     words = [sys.executable, "-m", "allmende.cli", "chain", "node", "--data", str(data)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    try:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        said = process.stdout.readline().strip()
-        if not said.startswith(LINE):
-            raise RuntimeError(f"the chain did not start: {said}")
-        yield said.removeprefix(LINE)
-    finally:
-        process.terminate()
-        process.wait(20)
+        try:
+            said = process.stdout.readline().strip()
+            if not said.startswith(LINE):
+                raise RuntimeError(f"the chain did not start: {said}")
+            yield said.removeprefix(LINE)
+        finally:
+            process.terminate()
 
 
 # Nodes --------------------------------------------------------------------------------
@@ -173,6 +172,11 @@ def _fund(url: str, operator: str) -> None:
             f"the node at {url} gives the demo's operator no ether ({answer['error']}): use one "
             "for development, such as anvil"
         )
+    deadline = time.monotonic() + START_S
+    while int(_ask(url, "eth_getBalance", operator, "latest")["result"], 16) == 0:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the node at {url} does not mine the ether for {operator}")
+        time.sleep(0.1)
 
 
 def _name(url: str) -> str:

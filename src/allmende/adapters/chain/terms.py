@@ -84,11 +84,13 @@ DEMO = structs.replace(
     name="demo",
     window=2,
     response=1,
-    silence=16,
+    silence=24,
     delay=1,
     pause_max=5,
     pause_gap=5,
-    why="For `allmende chain demo`, which switches the operator off and does not want to wait.",
+    why="For `allmende chain demo`, which switches the operator off and does not want to wait. "
+    "Half of the silence is more than its ten thousand requests take: the batch that must come by "
+    "then would split them.",
 )
 LOCAL = Norm(
     name="local",
