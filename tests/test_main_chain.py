@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import shutil
 import subprocess
@@ -20,7 +19,6 @@ from chains import ACCOUNT, ETHER, Rig, anvil
 from click.testing import CliRunner
 from doors import Doors
 
-from allmende import main_chain
 from allmende.adapters.chain.account import open_account
 from allmende.adapters.chain.beside import ChainBeside
 from allmende.adapters.chain.opened import GAS_WEI, OPERATOR_WEI, OpenedChain, gas_for, profile_for
@@ -29,7 +27,7 @@ from allmende.adapters.secrets import open_vault
 from allmende.cli import main
 from allmende.core.refusals import Refused, Why
 from allmende.lab.served import Served
-from allmende.ports import ChainFailed, Stage
+from allmende.ports import Stage
 
 TOOLS = "eth eth_account eth_utils py_ecc web3 vyper boa coincurve allmende.adapters.chain".split()
 
@@ -141,30 +139,6 @@ def test_a_node_that_is_away_ends_nothing_and_is_said_once(
         doors.run(until(lambda: "unreachable" in caplog.text))
         assert doors.get("/api/me", doors.admin).status == 200
     assert caplog.text.count("The chain: unreachable") == 1
-
-
-def test_a_cause_is_said_again_only_after_another_or_none(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    class Fails:
-        def __init__(self, *causes: str) -> None:
-            self.causes = list(causes)
-
-        async def step(self) -> None:
-            if cause := self.causes.pop(0):
-                raise ChainFailed(cause, "as before")
-
-    async def work() -> list[str]:
-        sender: Any = Fails("busy", "busy", "no_funds", "busy", "", "busy")
-        said = [""]
-        while sender.causes:
-            said.append(await main_chain.step(sender, said[-1]))
-        return said[1:]
-
-    assert asyncio.run(work()) == ["busy", "busy", "no_funds", "busy", "", "busy"]
-    logged = [record.getMessage().split()[2] for record in caplog.records]
-    assert logged == ["busy.", "no_funds.", "busy.", "busy."]
-    assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from allmende.core import commands as c
 from allmende.core import custody_commands as w
 from allmende.core.settle import receipt_leaf
 from allmende.core.units import CREDIT
+from allmende.ports import Wanted
 from allmende.ticket import decode
 from allmende.wire import receipt
 
@@ -51,7 +52,7 @@ async def link(doors: Doors) -> None:
         ("allow", custody.approve(custody.deployment.vault, PAID)),
         ("give", custody.deposit(ANNA.address, PAID)),
     ):
-        side.standing._want(f"test {key}", call)
+        sender.sender.put(Wanted(f"test {key}", *call))
 
 
 async def standing_of(doors: Doors, ticket: bytes) -> Any:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,13 +27,12 @@ from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk
 from allmende.doors.chain_rpc import ChainRpc
 from allmende.doors.pay_per_call import PayPerCall
-from allmende.ports import ChainFailed, Clock, Sender, Upstream
+from allmende.main_duties import Duties
+from allmende.ports import Clock, Upstream
 
 STEP_S = 1.0
 LOOKS_S = 15
 """Steps between two looks at the chain while nothing is under way; nodes elsewhere cost money."""
-
-log = logging.getLogger(__name__)
 
 
 class Wiring(Struct, frozen=True):
@@ -58,6 +56,8 @@ class ChainSide:
         """Refused where the extra is missing or the settings do not fit; SecretBroken."""
         self.opened = None
         self.wiring = wiring
+        self.duties = Duties()
+        self._turn, self._failed = 0, False
         self._paying: PayPerCall | None = None
         if not wiring.where:
             return
@@ -103,23 +103,17 @@ class ChainSide:
 
     async def run(self) -> None:
         """Send what is to be sent, until cancelled; what stands in the way is said once."""
-        said, turn = "", 0
         while self.opened is not None:
-            if turn % LOOKS_S == 0 or self.opened.under_way():
-                said = await step(self.opened.sender, said)
-            turn += 1
+            await self.duties.once("The chain", self._send)
             await asyncio.sleep(STEP_S)
 
-
-async def step(sender: Sender, said: str) -> str:
-    """The cause of a failure, which is logged unless it was `said` before."""
-    try:
-        await sender.step()
-    except ChainFailed as failed:
-        if failed.cause != said:
-            log.warning("The chain: %s. %s", failed.cause, failed.detail)
-        return failed.cause
-    return ""
+    async def _send(self) -> None:
+        assert self.opened is not None
+        self._turn += 1
+        if self._turn % LOOKS_S == 1 or self._failed or self.opened.under_way():
+            self._failed = True  # until it went well
+            await self.opened.sender.step()
+            self._failed = False
 
 
 @contextlib.contextmanager

@@ -10,15 +10,14 @@ three seconds and two transactions.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from starlette.routing import Route
 
 from allmende.adapters.trees import FILE as TREES
 from allmende.adapters.trees import SqliteTrees
-from allmende.custody import ContractCall, Custody, Finding
+from allmende.custody import Custody, Finding
 from allmende.desk import Desk
 from allmende.doors.browser import Doorman
 from allmende.doors.chain_gas import GasOfSends
@@ -27,21 +26,22 @@ from allmende.doors.chain_page import ChainPage
 from allmende.doors.counter import Counter
 from allmende.doors.pages import Page
 from allmende.doors.settler import Settler
+from allmende.doors.settler_cover import Cover
 from allmende.doors.settler_rights import EnsureContract, RightsBridge
+from allmende.doors.settler_says import Status
+from allmende.doors.settler_sends import Sends
 from allmende.doors.verifying import Verifying
 from allmende.doors.vouching import Vouching
 from allmende.doors.wallet import WalletDoor
 from allmende.doors.wallet_kit import Contracts
 from allmende.main_chain import STEP_S, ChainSide, Wiring, tools
-from allmende.ports import ChainFailed, Send, Sender, Views, Wanted
+from allmende.main_duties import Duties
+from allmende.ports import ChainFailed, Send, Sender, Views
 from allmende.signing import Signing
 from allmende.wire.receipt import Chained
 
-UNLIMITED = 2**256 - 1
 RETRY_S = 15.0
 """Seconds between two looks for contracts on a chain elsewhere."""
-
-log = logging.getLogger(__name__)
 
 
 class Standing:
@@ -57,10 +57,12 @@ class Standing:
         signing: Signing,
         ensure: EnsureContract,
         verifying: Verifying,
+        duties: Duties,
     ) -> None:
         clock = wiring.clock
         self._trees = SqliteTrees(wiring.folder / TREES)
-        self._sender = sender
+        self._covering = Cover(custody, Sends(sender, clock, custody.deployment.vault))
+        self._duties = duties
         self.custody = custody
         self.verifying = verifying
         self.settler = Settler(
@@ -70,38 +72,26 @@ class Standing:
         self.bridge = RightsBridge(desk, clock, custody, sender, ensure, signing.keccak)
 
     async def run(self) -> None:
-        """Step until cancelled; what stands in the way is said once."""
-        said = ""
+        """Step until cancelled."""
         while True:
-            said = await self._step(said)
+            await self.step()
             await asyncio.sleep(STEP_S)
 
-    async def _step(self, said: str) -> str:
-        now = ""
-        for step in (self.settler.step, self.bridge.step):
-            try:
-                await step()
-            except ChainFailed as failed:
-                now = now or failed.cause
-                if failed.cause != said:
-                    log.warning("Settling: %s. %s", failed.cause, failed.detail)
+    async def step(self) -> None:
+        """Each of its duties once, whatever becomes of the others."""
+        await self._duties.once("Settling", self.settler.step)
+        await self._duties.once("Rights", self.bridge.step)
         if self.custody.deployment.own_credit:
-            self._cover()
-        return now
+            await self._duties.once("Covering", self._cover)
 
-    def _cover(self) -> None:
-        """On a local chain the house covers with play credit what it issued outside of it."""
-        status, here = self.settler.status(), self.custody.deployment
-        if not status.short:
-            return
-        number = status.final.number if status.final is not None else 0
-        allow = self.custody.approve(here.vault, UNLIMITED)
-        self._want(f"house allows {here.vault}", allow)
-        cover = self.custody.deposit(here.operator, status.short)
-        self._want(f"house covers {here.vault} {number} {status.short}", cover)
+    def status(self) -> Status:
+        """The settler's, with what else needs a person."""
+        told = self.settler.status()
+        return structs.replace(told, alarms=(*told.alarms, *self._duties.wrong.values()))
 
-    def _want(self, key: str, call: ContractCall) -> None:
-        self._sender.put(Wanted(key, call.to, call.data))
+    async def _cover(self) -> None:
+        """On a local chain the house covers what it issued outside of it."""
+        self._covering.step(self.settler.status().short, self.settler.house_paid_in)
 
     def close(self) -> None:
         self._trees.close()
@@ -180,14 +170,9 @@ class CustodySide:
 
     async def run(self) -> None:
         """Until cancelled; ends at once without a chain."""
-        said = ""
         while self._side.opened is not None and self.standing is None:
-            try:
-                await self._stand()
-            except ChainFailed as failed:
-                if failed.cause != said:
-                    log.warning("Nothing stands on the chain: %s. %s", failed.cause, failed.detail)
-                said = failed.cause
+            await self._side.duties.once("The contracts", self._stand)
+            if self.standing is None:
                 await asyncio.sleep(RETRY_S)
         if self.standing is not None:
             await self.standing.run()
@@ -214,6 +199,12 @@ class CustodySide:
             *(opened.profile, wiring.folder),
             norm=wiring.terms,
         )
+        if deployment.operator != self._keys.house:
+            raise ChainFailed(
+                "wrong_account",
+                f"the operator of these contracts is {deployment.operator}, and the key here is "
+                f"of {self._keys.house}: put back the data directory that they belong to",
+            )
         custody = ChainCustody(opened.chain, deployment, contracts, opened.profile, wiring.clock)
 
         async def look() -> Sequence[Finding]:
@@ -223,9 +214,10 @@ class CustodySide:
             *(wiring, self._fit.desk, self._fit.views, opened.sender, custody, self._keys),
             RightsOnNeed(opened.sender, contracts, wiring.folder),
             Verifying(look, wiring.clock),
+            self._side.duties,
         )
         gas = GasOfSends(opened.named, opened.chain.mined, deployment.vault)
-        self.page.stands(custody, found.settler, found.verifying, gas)
+        self.page.stands(custody, found, found.verifying, gas)
         self._wallets.stand(Contracts(custody, found.settler, opened.chain.balance))
         self._give.stand(custody)
         self.standing = found

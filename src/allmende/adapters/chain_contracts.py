@@ -95,7 +95,12 @@ async def load_all(cache: Path) -> dict[str, Contract]:
     if not all(_kept(cache, name, key).is_file() for name in NAMES):
         command = [sys.executable, "-m", __name__, str(cache)]
         child = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        _, said = await child.communicate()
+        try:
+            _, said = await child.communicate()
+        finally:
+            if child.returncode is None:  # the market closes meanwhile
+                child.kill()
+                await child.communicate()
         if child.returncode:
             raise RuntimeError(f"The contracts do not compile: {said.decode()[-2_000:]}")
     return {name: load(name, cache) for name in NAMES}

@@ -219,6 +219,11 @@ class Settler:
         made, shown = self._custody.deployment, self._shower.receipt(leaf)
         return None if shown is None else chained(made, shown)
 
+    @property
+    def house_paid_in(self) -> int:
+        """What was deposited for the house in all, base units at the final block."""
+        return self._book.of(self._house).deposited
+
     def status(self) -> Status:
         """As of the last step."""
         vault = self._custody.deployment.vault
@@ -257,7 +262,10 @@ class Settler:
         word, short = self._word, self._batcher.short
         found = []
         if short:
-            said = f"The house lacks {short} base units: deposit them for {self._house}."
+            said = (
+                f"The house lacks {short} base units: deposit them for {self._house}, and as much "
+                "again, because each deposit takes one of the few cuts between two batches."
+            )
             found.append(Alarm("short", said))
         if word in ("own", "bond", "unlisted", "lost", "foreign", "closed"):
             found.append(Alarm(word, WORDS[word]))

@@ -61,6 +61,11 @@ class Verifying:
                 log.warning("The chain cannot be verified: %s. %s", failed.cause, failed.detail)
             self.away = failed.cause
             return
+        except Exception:
+            if self.away != "failed":
+                log.exception("The chain cannot be verified")
+            self.away = "failed"
+            return
         self.at, self.away = self._clock.now(), ""
         if self.trouble() not in ("", before):
             for one in self.bad():
