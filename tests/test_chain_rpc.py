@@ -405,3 +405,26 @@ def test_a_market_imports_nothing_of_the_chain() -> None:
     code += "'eth_utils', 'eth_account', 'coincurve') if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_the_chain_is_the_markets_own_for_longer_than_the_publics() -> None:
+    """Or whoever challenges a batch asks so much at once that nobody gets to answer for it."""
+    told: list[tuple[str, float]] = []
+
+    async def ask(method: str, params: Any = ()) -> str:
+        told.append(("ask", 0.0))
+        await asyncio.sleep(0)
+        return "0x1"
+
+    async def rest(seconds: float) -> None:
+        told.append(("rest", seconds))
+
+    async def work() -> None:
+        door = ChainRpc(ask)
+        door._rest = rest
+        question = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"}
+        await asyncio.gather(door._answer([question] * 2), door._answer(question))
+
+    asyncio.run(work())
+    assert [what for what, _ in told] == ["ask", "rest"] * 3
+    assert all(seconds > 0 for what, seconds in told if what == "rest")

@@ -18,6 +18,7 @@ from allmende.core.refusals import Refused
 from allmende.core.units import CREDIT, SECOND
 from allmende.doors.plain import iso
 from allmende.doors.settler_says import Asked
+from allmende.doors.wallet_permits import DRAFTS_EACH
 from allmende.wire.move import Move, Wrap, digest, typed_data
 from allmende.wire.voucher import Domain
 
@@ -453,3 +454,15 @@ def test_a_chain_that_is_away_is_said(doors: WalletDoors, anna: str) -> None:
     answer = doors.while_away(lambda: doors.get("/api/wallet", headers={"cookie": anna}))
     assert told(answer) == (503, "chain_away")
     assert "Nothing was moved" in answer.json["error"]["message"]
+
+
+def test_who_drafts_without_end_loses_his_own_drafts_alone(doors: WalletDoors) -> None:
+    anna, ben = doors.enter(ANNA), doors.enter(BEN)
+    fields, typed = drafted(doors, anna, "lane=15&limit=5")
+    lost, by_ben = drafted(doors, ben, "lane=15&limit=5")
+    for _ in range(DRAFTS_EACH):
+        doors.got("/api/wallet/permit?lane=15&limit=5", ben)
+    taken = doors.handed("/api/wallet/permit", {**fields, "signature": ANNA.signs(typed)}, anna)
+    assert taken.status == 200
+    late = doors.handed("/api/wallet/permit", {**lost, "signature": BEN.signs(by_ben)}, ben)
+    assert (late.status, late.code) == (422, "bad_value")

@@ -15,6 +15,8 @@ requests come from its extension and need no such leave.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -40,6 +42,9 @@ BATCH_MAX = 50
 ANSWER_MAX = 4_194_304
 WAITING_MAX = 32
 CALL_GAS = 3_000_000
+REST = 3
+"""So many times as long as a question took, the chain is the market's own: who challenges a batch
+and then asks without end must not keep it from being answered."""
 PARSE, INVALID, UNKNOWN, PARAMS, BUSY, SERVER, REVERTED = (
     *(-32700, -32600, -32601, -32602, -32005, -32000),
     3,
@@ -68,6 +73,7 @@ class ChainRpc:
         self._waiting = 0
         self._turn = asyncio.Lock()
         """One of the public's questions at a time: the market's own wait for one at most."""
+        self._rest: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def routes(self) -> list[Route]:
         return [Route(PATH, self.post, methods=["POST"])]
@@ -118,7 +124,11 @@ class ChainRpc:
             return _error(number, PARAMS, "params is a list.")
         try:
             async with self._turn:
-                result = await self._ask(method, _bounded(method, params))
+                begun = time.perf_counter()
+                try:
+                    result = await self._ask(method, _bounded(method, params))
+                finally:
+                    await self._rest(REST * (time.perf_counter() - begun))
         except ChainFailed as failed:
             return _failed(number, failed)
         return msgspec.json.encode({"jsonrpc": "2.0", "id": number, "result": result})

@@ -11,7 +11,8 @@ and one permit to sign.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -39,6 +40,9 @@ from allmende.ticket import encode
 ROOT = "/api/wallet"
 ENTERING_MAX = 16
 """Sign-ins that may wait: reading one takes a tenth of a second at worst."""
+REST = 4
+"""So many times as long as reading one took, others have the process: anybody may send messages,
+and whoever does so without end must not take it from who buys tokens."""
 
 
 class WalletDoor:
@@ -69,6 +73,7 @@ class WalletDoor:
         self._welcome = welcome
         self._turn = asyncio.Lock()
         self._entering = 0
+        self._rest: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def stand(self, contracts: Contracts) -> None:
         """From now on the contracts are there."""
@@ -161,7 +166,11 @@ class WalletDoor:
         self._entering += 1
         try:
             async with self._turn:
-                return self._entry.read(origin, message, signature, statement)
+                begun = time.perf_counter()
+                try:
+                    return self._entry.read(origin, message, signature, statement)
+                finally:
+                    await self._rest(REST * (time.perf_counter() - begun))
         finally:
             self._entering -= 1
 

@@ -36,6 +36,8 @@ from allmende.wire import voucher
 DRAFT_S = 900
 """For which a draft with a key of ours waits for its signature."""
 DRAFTS_MAX = 1_000
+DRAFTS_EACH = 16
+"""Of one member: whoever drafts without end loses his own and nobody else's."""
 DAYS = 30
 """How long a permit is good where nobody says."""
 MODELS_MAX = 50
@@ -201,8 +203,11 @@ class Permits:
     def _fresh(self, member: str) -> str:
         at_s = self._kit.at_s
         waiting = {key: d for key, d in self._drafts.items() if d.until_s > at_s}
-        if len(waiting) >= DRAFTS_MAX:
-            waiting.pop(next(iter(waiting)))
+        own = [key for key, draft in waiting.items() if draft.member == member]
+        if len(own) >= DRAFTS_EACH:
+            del waiting[own[0]]
+        elif len(waiting) >= DRAFTS_MAX:
+            raise Refused(Why.RATE, "Many permits wait for a signature. Try again in a moment.")
         address, sealed = self._kit.signing.fresh()
         self._drafts = {**waiting, address: _Draft(sealed, member, at_s + DRAFT_S)}
         return address
