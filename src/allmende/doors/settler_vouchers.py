@@ -13,8 +13,9 @@ its voucher no more; so it is kept here at that moment, until the later one says
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from allmende.core import custody_events as f
 from allmende.core import events as e
@@ -35,6 +36,12 @@ from allmende.doors.settler_tree import Scale
 from allmende.signing import Signing
 from allmende.trees import Trees, Voucher
 from allmende.wire import voucher as v
+
+TOGETHER = 32
+"""Accounts that are looked at between two pauses."""
+AGE_S, AGE_PARTS = 60, 64
+"""Old vouchers are looked for every minute, or that part of the grace if it is less: it takes all
+wallets, each with what is provisional, and they are old by half a grace."""
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +65,8 @@ class Vouchers:
         self._kept: list[Voucher] = []
         self._shown: dict[tuple[str, int], int] = {}
         """What the vault has for good of a lane."""
+        self._aged_s = 0
+        """When the old ones were last looked for, on the chain's clock."""
         self.unprovable: dict[str, int] = {}
         """Address -> what was spent and can be shown no more; for a person."""
 
@@ -145,9 +154,12 @@ class Vouchers:
         """Show what soon cannot be shown any more; accounts whose last leaf should be settled,
         because a part of it cannot be already."""
         grace = self._custody.deployment.grace
+        if now.now_s < self._aged_s + min(AGE_S, grace // AGE_PARTS):
+            return []
+        self._aged_s = now.now_s
         late = []
         self.unprovable = {}
-        for account, number, best in self._ageing(now.now_s - grace // 2):
+        async for account, number, best in self._ageing(now.now_s - grace // 2):
             if best.amount <= self._shown.get((account, number), 0):
                 continue
             there = await self._custody.lane(account, number, final.block)
@@ -162,8 +174,9 @@ class Vouchers:
                 late.append(account)
         return late
 
-    def _ageing(self, before_s: int) -> list[tuple[str, int, Provable]]:
-        """Lanes whose best proof has a permit that ended before."""
+    async def _ageing(self, before_s: int) -> AsyncIterator[tuple[str, int, Provable]]:
+        """Lanes whose best proof has a permit that ended before. With pauses: it may take all
+        wallets, and requests are served in the same loop."""
         wallets = self._desk.state.wallets.values()
         old = before_s * SECOND
         accounts = {
@@ -171,12 +184,13 @@ class Vouchers:
             for wallet in wallets
             if any(lane.permit.expires <= old for lane in wallet.lanes.values())
         } | {one.account for one in self._kept if one.permit.expires <= old}
-        return [
-            (account, number, strongest(ways))
-            for account in sorted(accounts)
-            for number, ways in sorted(self._all(account).items())
-            if strongest(ways).permit.expires <= old
-        ]
+        for at, account in enumerate(sorted(accounts)):
+            if at % TOGETHER == 0:
+                await asyncio.sleep(0)
+            for number, ways in sorted(self._all(account).items()):
+                best = strongest(ways)
+                if best.permit.expires <= old:
+                    yield account, number, best
 
     def _forget(self, account: str, number: int, shown: int) -> None:
         """Kept vouchers that the vault has no use for any more."""
