@@ -176,7 +176,8 @@ def session(stage: ChainStage) -> str:
     """Once the deposit is in a final batch: a session of Ada's, whose key is returned."""
     tell = stage.tell
     tell.step(f"{REQUESTS:,} requests, settled by one transaction")
-    tell.say("waiting for the batch with what happened so far …")
+    tell.say("first the batch with what happened so far …")
+    stage.ask("close_batch")  # and it is submitted at once
     wait_for(lambda: stage.final()["number"] >= 1, "the first batch to be final")
     granted = stage.members["ada"].permit(ALLOWED, models=[MODEL])
     tell.say(
