@@ -356,6 +356,16 @@ def test_wrapping_is_refused_for(holder: Town, how: str) -> None:
     assert holder.refuse(command).why is why
 
 
+def test_rights_go_into_wallets_from_a_tier_on(holder: Town) -> None:
+    """Each wrap is a transaction that the operator pays, and strangers cost nothing."""
+    member = wrap().account
+    holder.do(x.SetTier(member=member, tier=0))
+    holder.do(c.SetParameter(name="wrap_tier", value=1))
+    assert holder.refuse(wrap()).why is Why.NOT_ALLOWED
+    holder.do(x.SetTier(member=member, tier=1))
+    holder.do(wrap())
+
+
 def test_wrapping_is_for_modes_with_withdrawal_and_before_the_end(holder: Town) -> None:
     closed = Floor(mode="limited_network")
     closed.mint(1)

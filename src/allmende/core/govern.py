@@ -49,6 +49,7 @@ PARAMETERS = {
     "tier0_open_credits": Parameter(150, 0, 10**12, "credits", "in open buy orders, tier 0"),
     "tier1_open_credits": Parameter(15_000, 0, 10**12, "credits", "in open buy orders, tier 1"),
     "tier2_open_credits": Parameter(10**9, 0, 10**12, "credits", "in open buy orders, tier 2"),
+    "wrap_tier": Parameter(0, 0, 2, "tier", "from which members take rights into wallets"),
     "claim_stake_ppm": Parameter(10_000, 0, 1_000_000, "ppm", "of a claim's worth at stake"),
     "dispute_seconds": Parameter(3_600, 1, 2_592_000, "s", "in which a claim is put to the test"),
     "settle_seconds": Parameter(300, 0, 604_800, "s", "from a window's end to its settlement"),

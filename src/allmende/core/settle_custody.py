@@ -138,9 +138,17 @@ def cut(state: State, command: w.CutWallets) -> list[e.Event]:
 
 def wrap(state: State, command: w.WrapRights) -> list[e.Event]:
     new_id(command.id, WRAP + command.id in state.references)
-    find_member(state, command.account)
+    member = find_member(state, command.account)
     allow(state, command.by, command.account, command.at)
     feature(state, "withdraw")
+    least = state.parameters.get("wrap_tier", 0)
+    if member.tier < least:
+        # each is a transaction of the operator's, and strangers are as many as they like
+        raise Refused(
+            Why.NOT_ALLOWED,
+            f"Rights go into wallets from tier {least} on, and {member.id!r} is of tier "
+            f"{member.tier}: ask whoever runs this market.",
+        )
     require_address(command.to)
     require_live(find_listing(state, command.instrument), command.at)
     if command.grains <= 0:
