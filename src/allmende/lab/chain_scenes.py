@@ -177,8 +177,9 @@ def session(stage: ChainStage) -> str:
     tell = stage.tell
     tell.step(f"{REQUESTS:,} requests, settled by one transaction")
     tell.say("first the batch with what happened so far …")
-    stage.ask("close_batch")  # and it is submitted at once
-    wait_for(lambda: stage.final()["number"] >= 1, "the first batch to be final")
+    before = stage.final()["number"]
+    stage.ask("close_batch")  # what the desk has closed is submitted at once
+    wait_for(lambda: stage.final()["number"] > before, "a batch to be final")
     granted = stage.members["ada"].permit(ALLOWED, models=[MODEL])
     tell.say(
         f"ada permits a session: {ALLOWED} credits, model {MODEL}. The market signs what it "
