@@ -84,8 +84,11 @@ class ChainCustody(ContractCalls):
         )
 
     def _now_s(self, block: Block) -> int:
-        clock_s = 0 if self._profile.lag_s else self._clock.now() // SECOND
-        return max(block.time_s, clock_s)
+        """Of the next block at least. On a chain whose blocks come only with transactions that is
+        the clock's second, or the one after the last block's where that ran ahead."""
+        if self._profile.lag_s:
+            return block.time_s
+        return max(block.time_s + 1, self._clock.now() // SECOND)
 
     async def flows(self, account: str, after: int, until: int, at: int) -> tuple[int, int]:
         epochs = range(after + 1, until + 1)

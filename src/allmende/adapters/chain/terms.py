@@ -82,12 +82,12 @@ FAST = Norm(
 DEMO = structs.replace(
     FAST,
     name="demo",
-    window=2,
+    window=1,
     response=1,
-    silence=24,
+    silence=14,
     delay=1,
-    pause_max=5,
-    pause_gap=5,
+    pause_max=2,
+    pause_gap=2,
     why="For `allmende chain demo`, which switches the operator off and does not want to wait. "
     "Half of the silence is more than its ten thousand requests take: the batch that must come by "
     "then would split them.",
