@@ -169,13 +169,13 @@ class Acts:
             call = self._leaving.custody.challenge_leaf(*self._leaving.proof(now))
             await self._send("challenge", call, now)
             found = await self._challenge()
-        if found is None:
-            raise Stuck(f"Batch {now.pending} has ended meanwhile.")
+        if found is None:  # it was answered before we could look, or its batch has ended
+            return await self._end(now.pending, now)
         while True:
             seen = await self._leaving.custody.look(await self._leaving.newest())
             open_ = await self._leaving.custody.challenge(found.id, seen.block)
             if open_ is None or seen.pending.number != found.batch:
-                return await self._end(found, now)
+                return await self._end(found.batch, now, found.id)
             if seen.now_s > found.deadline:
                 await self._send("void", self._leaving.custody.void(found.id), now)
                 continue
@@ -219,23 +219,23 @@ class Acts:
                 return one
         return None
 
-    async def _end(self, found: Challenge, now: Standing) -> str:
+    async def _end(self, batch: int, now: Standing, id_: int = 0) -> str:
         """After it was answered or voided; whatever is owed is collected."""
         custody, at = self._leaving.custody, await self._leaving.newest()
-        if await custody.challenge(found.id, at) is not None:  # the batch ended for another's
-            await self._send("reclaim", custody.reclaim(found.id), now)
+        if id_ and await custody.challenge(id_, at) is not None:  # the batch ended for another's
+            await self._send("reclaim", custody.reclaim(id_), now)
         at = await self._leaving.newest()
         owed = await custody.owed(self._hand.address, at)
         if owed:
             await self._send("collect", custody.collect(), now)
-        stands = (await custody.look(at)).pending.number == found.batch
-        if stands or await custody.receipts_of(found.batch, at) != NOTHING:
+        stands = (await custody.look(at)).pending.number == batch
+        if stands or await custody.receipts_of(batch, at) != NOTHING:
             return (
-                f"The operator answered: the leaf in batch {found.batch} is as it should be. The "
+                f"The operator answered: the leaf in batch {batch} is as it should be. The "
                 "stake is his; fetch a ticket of that batch once it is final."
             )
         text = self._leaving.token.text(owed)
-        return f"Batch {found.batch} is void. {text} were collected: stake and reward."
+        return f"Batch {batch} is void. {text} were collected: stake and reward."
 
     # --- turns ---------------------------------------------------------------------------
 
