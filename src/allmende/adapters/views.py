@@ -26,7 +26,7 @@ import msgspec
 
 from allmende.adapters.views_queries import Asked, ask
 from allmende.adapters.views_schema import connect, connect_reader
-from allmende.adapters.views_worker import EVENTS
+from allmende.adapters.views_worker import EVENTS, STEADY
 
 THREADS = 2
 POLL_S = 0.01
@@ -84,11 +84,14 @@ class SqliteViews:
 class Follower:
     """The folding process: started, started again when it dies, stopped by closing its input."""
 
-    def __init__(self, journal: Path, views: Path, events_max: int = EVENTS) -> None:
-        """`events_max` is about how many events it folds in one transaction."""
+    def __init__(
+        self, journal: Path, views: Path, events_max: int = EVENTS, *, steady: bool = False
+    ) -> None:
+        """`events_max` is about how many events it folds in one transaction; `steady` has it fold
+        also when every core is taken, else it waits for idle time."""
         self._command = (
             *(sys.executable, "-m", "allmende.adapters.views_worker"),
-            *(str(journal), str(views), str(events_max)),
+            *(str(journal), str(views), str(events_max), *([STEADY] if steady else [])),
         )
         self._process: Process | None = None
         self._watching: asyncio.Task[None] | None = None

@@ -30,6 +30,8 @@ GARBAGE = 100_000
 """Objects between two collections: a fold makes many, and no cycles. A tenth is saved."""
 NICENESS = 5
 """Requests come first where there are fewer cores than processes."""
+STEADY, STEADY_NICENESS = "steady", 2
+"""Of a market on a chain: its settlement waits for what is folded here, and must not starve."""
 
 
 def follow(journal: Path, views: Path, wait: Callable[[], bool], events_max: int = EVENTS) -> None:
@@ -82,13 +84,13 @@ def _nudged_or_orphaned() -> bool:
 
 
 def main() -> None:
-    """python -m allmende.adapters.views_worker JOURNAL VIEWS EVENTS"""
+    """python -m allmende.adapters.views_worker JOURNAL VIEWS EVENTS [steady]"""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the parent, whose end is ours
-    os.nice(NICENESS)
-    if hasattr(os, "SCHED_IDLE"):  # Linux: only what nobody else wants of a core
+    journal, views, events_max, *how = sys.argv[1:]
+    os.nice(STEADY_NICENESS if STEADY in how else NICENESS)
+    if STEADY not in how and hasattr(os, "SCHED_IDLE"):  # only what nobody else wants of a core
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     gc.set_threshold(GARBAGE)
-    journal, views, events_max = sys.argv[1:]
     follow(Path(journal), Path(views), _nudged_or_orphaned, int(events_max))
 
 
