@@ -30,7 +30,7 @@ FEATURES = {
 DEPTH_MAX = 32
 RESERVED = frozenset({"chain", "commons", "issuer", "system"})
 """Ids of accounts that are not members'."""
-WALLETS = ("w-", "wallet-")
+WALLETS = WALLET_MEMBER, WALLET_KEY = "w-", "wallet-"
 """Before an address in the ids of a wallet's member, budget and key: the market's own doors make
 those, and to nobody else may they belong. Or whoever comes first owns what is sent to another."""
 ADDRESS_DIGITS = 40
@@ -123,10 +123,17 @@ def new_member_id(state: State, id_: str) -> None:
     new_id(id_, id_ in state.members or id_ in RESERVED)
 
 
+def wallet_member(address: str) -> str:
+    """The id of the member that came with this wallet."""
+    return WALLET_MEMBER + address[2:].lower()
+
+
 def own_id(id_: str, by: str) -> None:
     """Refuse, to all but the market itself, ids that stand for a wallet."""
     told = id_.lower()
-    digits = next((told.removeprefix(w) for w in WALLETS if told.startswith(w)), "")
+    digits = next(
+        (told.removeprefix(w) for w in (WALLET_MEMBER, WALLET_KEY) if told.startswith(w)), ""
+    )
     address = len(digits) == ADDRESS_DIGITS and not set(digits) - set("0123456789abcdef")
     if by != SYSTEM and (address or id_ == GUESTS):
         raise Refused(Why.NOT_ALLOWED, f"{id_!r} is for the wallet of that address; take another.")

@@ -68,9 +68,7 @@ def follow(state: State, command: w.FollowVault) -> list[e.Event]:
     and nothing new is held of it until then.
     """
     house(command.by)
-    wallet = state.wallets.get(command.member)
-    if wallet is None:
-        raise Refused(Why.NOT_FOUND, f"No wallet is linked to {command.member!r}.")
+    wallet = wallets.find(state, command.member)
     came, went = command.deposited - wallet.deposited, command.requested - wallet.requested
     if command.requested < 0:
         raise Refused(Why.BAD_VALUE, "Nobody asked for less than nothing.")

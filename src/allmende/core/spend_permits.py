@@ -21,16 +21,9 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import Budget, Lane, State, Wallet
 
 
-def find_wallet(state: State, member: str) -> Wallet:
-    found = state.wallets.get(member)
-    if found is None:
-        raise Refused(Why.NOT_FOUND, f"No wallet is linked to {member!r}.")
-    return found
-
-
 def grant(state: State, command: w.GrantPermit) -> list[e.Event]:
     permit = command.permit
-    wallet = find_wallet(state, command.member)
+    wallet = wallets.find(state, command.member)
     allow(state, command.by, command.member, command.at)
     if not (0 <= permit.lane < LANES and 0 < permit.limit <= AMOUNT_MAX):
         raise Refused(Why.BAD_VALUE, f"A permit has a lane of 0 to {LANES - 1} and a limit.")
@@ -96,7 +89,7 @@ def _require_place(state: State, command: w.GrantPermit) -> None:
 
 
 def vouch(state: State, command: w.Vouch) -> list[e.Event]:
-    wallet = find_wallet(state, command.member)
+    wallet = wallets.find(state, command.member)
     allow(state, command.by, command.member, command.at)
     lane = wallet.lanes.get(command.lane)
     if lane is None or lane.ended or lane.permit.sealed:

@@ -19,6 +19,13 @@ from allmende.core.state import Lane, State, Wallet
 from allmende.core.units import Amount, Instant, credits
 
 
+def find(state: State, member: str) -> Wallet:
+    found = state.wallets.get(member)
+    if found is None:
+        raise Refused(Why.NOT_FOUND, f"No wallet is linked to {member!r}.")
+    return found
+
+
 def require(state: State, account: str, asset: str, amount: Amount, budget: str = "") -> None:
     """Refuse a debit that the owner of the account's wallet has not signed for, or of what he
     asked to take out.

@@ -23,8 +23,6 @@ from allmende.ports import Clock
 
 GUEST = identity.GUESTS
 """The member without credit for whom prices are asked."""
-MEMBER = "w-"
-"""Begins the id of a wallet's member; its address follows, without 0x."""
 KEY_NAME = "pay per call"
 
 
@@ -95,4 +93,4 @@ class Payers:
 
 
 def member_of(payer: str) -> str:
-    return payer if payer == GUEST else MEMBER + payer[2:]
+    return payer if payer == GUEST else identity.wallet_member(payer)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from allmende.core import wallets
 from allmende.core.nouns import Receipt
 from allmende.core.refusals import Refused, Why
 from allmende.core.settle import receipt_leaf
@@ -50,10 +51,7 @@ class Promises:
 
     def address(self, member: str) -> str:
         """Of a member's wallet. Refused(NOT_FOUND)."""
-        wallet = self._desk.state.wallets.get(member)
-        if wallet is None:
-            raise Refused(Why.NOT_FOUND, f"No wallet is linked to {member!r}.")
-        return wallet.address
+        return wallets.find(self._desk.state, member).address
 
     async def leaf(self, receipt: str) -> tuple[bytes, Receipt]:
         """A final receipt and its hash, as it stands in trees. Refused(NOT_FOUND)."""

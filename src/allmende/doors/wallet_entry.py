@@ -26,7 +26,7 @@ from allmende.core.custody_commands import LinkWallet
 from allmende.core.nouns import Key, Member
 from allmende.core.refusals import Refused, Why
 from allmende.doors.sight import Viewer
-from allmende.doors.wallet_kit import MEMBER, Kit
+from allmende.doors.wallet_kit import Kit
 from allmende.signing import SignIn, SignIns
 
 LIFE_S = 300
@@ -165,7 +165,7 @@ class Entry:
         """Whoever the wallet belongs to, with the key that its sessions stand on. Refused."""
         desk, state = self._kit.desk, self._kit.state
         member = self._kit.member_of(address) or self._admit(address)
-        id_, at = f"wallet-{address[2:]}", self._kit.clock.now()
+        id_, at = identity.WALLET_KEY + address[2:], self._kit.clock.now()
         if id_ not in state.key_hashes:
             # nobody knows its secret: it is there to be named by sessions, and to be revoked
             hash_ = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
@@ -180,7 +180,7 @@ class Entry:
         """A member for an address that none belongs to yet, and its wallet. Refused."""
         self._require_free(address)
         desk, state, at = self._kit.desk, self._kit.state, self._kit.clock.now()
-        id_ = MEMBER + address[2:]
+        id_ = identity.wallet_member(address)
         known = state.members.get(id_)
         if known is None:
             self._require_rate()

@@ -28,8 +28,6 @@ from allmende.ports import Clock
 from allmende.signing import Signing
 from allmende.ticket import Ticket
 
-MEMBER = "w-"
-"""Begins the id of a member that came with its wallet; the address follows, without 0x."""
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 SIGNATURE = re.compile(r"0x[0-9a-fA-F]{130}", re.ASCII)
 

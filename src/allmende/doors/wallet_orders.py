@@ -21,13 +21,13 @@ from allmende.core.commands import Command, Transfer
 from allmende.core.custody_commands import WrapRights
 from allmende.core.events import Event
 from allmende.core.govern import REMEMBERED_S
+from allmende.core.identity import wallet_member
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import credits
 from allmende.doors import lots
 from allmende.doors.plain import iso, to_amount
 from allmende.doors.wallet_kit import (
     ADDRESS,
-    MEMBER,
     Kit,
     address_of,
     read,
@@ -152,7 +152,7 @@ class Orders:
         command = WrapRights(
             at=self._kit.clock.now(),
             idem=f"wallet wrap {giver} {said.nonce}",
-            id=f"{MEMBER}{giver[2:]}-{said.nonce}",
+            id=f"{wallet_member(giver)}-{said.nonce}",
             account=account,
             instrument=said.instrument,
             grains=said.grains,
@@ -193,7 +193,7 @@ class Orders:
         """A member by its id or its wallet's address."""
         if not ADDRESS.fullmatch(to):
             return to
-        return self._kit.member_of(to.lower()) or MEMBER + to[2:].lower()
+        return self._kit.member_of(to.lower()) or wallet_member(to)
 
 
 def _message(kind: type[T], message: Any) -> T:

@@ -17,6 +17,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
 
+from allmende.core.identity import wallet_member
 from allmende.lab.served import Refusal, Served
 from allmende.lab.wallet import Wallet
 
@@ -29,7 +30,7 @@ class Member:
     def __init__(self, market: Served, node: str) -> None:
         """`node` is where its wallet reaches the chain."""
         self.wallet = Wallet(node)
-        self.id = "w-" + self.wallet.address[2:].lower()
+        self.id = wallet_member(self.wallet.address)
         self._url = market.url
         self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
 
