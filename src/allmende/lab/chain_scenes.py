@@ -16,9 +16,9 @@ from allmende.core.contracts import LOT
 from allmende.core.units import credits, pico
 from allmende.lab.burst import burst
 from allmende.lab.chain_stage import ChainStage
-from allmende.lab.member import Member, wait_for
+from allmende.lab.member import Member
 from allmende.lab.provider import Provider
-from allmende.lab.scenes import promise
+from allmende.lab.scenes import promise, wait_for
 
 MODEL = "word"
 REQUESTS = 10_000

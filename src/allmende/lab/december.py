@@ -20,7 +20,7 @@ from allmende.core.contracts import LOT
 from allmende.core.units import credits
 from allmende.lab import cast
 from allmende.lab.relay import Relay
-from allmende.lab.scenes import QUESTION, answer, message, promise
+from allmende.lab.scenes import QUESTION, answer, message, promise, wait_for
 from allmende.lab.served import Refusal
 from allmende.lab.stage import Stage
 
@@ -105,7 +105,7 @@ def auction(stage: Stage) -> None:
     order(stage, "coop", "buy", "3.1", "2")
     order(stage, "bargain", "sell", "3.0", LOTS, instrument=BAD)
     order(stage, "university", "buy", "3.1", LOTS, instrument=BAD)
-    wait_for(stage, lambda: rights(stage, "city"), "the auction to uncross")
+    wait_for(lambda: rights(stage, "city"), "the auction to uncross", 10)
     promise(rights(stage, "city") == "3", "the city bid most and gets its three lots")
     promise(rights(stage, "coop") == "1", "the co-operative gets what is left")
     tell.say("campus offers 4 lots from 3.0; the city wants 3 to 3.2, the co-operative 2 to 3.1")
@@ -151,7 +151,7 @@ def settlement(stage: Stage, ends: datetime) -> None:
     before = stage.balances()["university"]
     with stage.moved():
         time.sleep(max(0.0, (ends - datetime.now(UTC)).total_seconds()))
-        wait_for(stage, lambda: not stage.market.get("instruments"), "the settlement")
+        wait_for(lambda: not stage.market.get("instruments"), "the settlement", 10)
     paid = stage.balances()["university"] - before
     promise(paid == DAMAGES + unused * RESALE, f"the university got {paid}")
     left = [name for name in stage.balances() if name.startswith("bond/")]
@@ -174,10 +174,3 @@ def rights(stage: Stage, account: str) -> str:
 
 def grains(lots: str) -> int:
     return int(Decimal(lots) * LOT)
-
-
-def wait_for(stage: Stage, done: Any, what: str) -> None:
-    deadline = time.monotonic() + 10
-    while not done():
-        promise(time.monotonic() < deadline, f"waited too long for {what}")
-        time.sleep(0.1)

@@ -9,19 +9,14 @@ Worked number: a first deposit is two transactions, approve and deposit.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from http.cookiejar import CookieJar
 from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
 
 from allmende.core.identity import wallet_member
-from allmende.lab.served import Refusal, Served
+from allmende.lab.served import Served, sent
 from allmende.lab.wallet import Wallet
-
-WAIT_S = 30.0
 
 
 class Member:
@@ -61,38 +56,20 @@ class Member:
         calls = self.get(what, **fields)["calls"]
         return sum(self.wallet.send(one["to"], one["data"])["gasUsed"] for one in calls)
 
-    def told(self) -> dict[str, Any]:
-        """GET /api/wallet."""
-        found: dict[str, Any] = self.get("")
-        return found
-
     def get(self, path: str, **query: Any) -> Any:
         return json.loads(self.fetch(path, **query))
 
     def fetch(self, path: str, **query: Any) -> bytes:
         lists = {k: ",".join(v) if isinstance(v, list) else v for k, v in query.items()}
-        return self._send(Request(self._at(path) + ("?" + urlencode(lists) if lists else "")))
+        return sent(
+            self._opener, Request(self._at(path) + ("?" + urlencode(lists) if lists else ""))
+        )
 
     def post(self, path: str, fields: dict[str, Any]) -> Any:
         head = {"Content-Type": "application/json", "Origin": self._url}
-        return json.loads(self._send(Request(self._at(path), json.dumps(fields).encode(), head)))
+        return json.loads(
+            sent(self._opener, Request(self._at(path), json.dumps(fields).encode(), head))
+        )
 
     def _at(self, path: str) -> str:
         return f"{self._url}/api/wallet{'/' + path if path else ''}"
-
-    def _send(self, request: Request) -> bytes:
-        try:
-            with self._opener.open(request, timeout=30) as answer:
-                return bytes(answer.read())
-        except HTTPError as error:
-            said = json.loads(error.read() or b"{}").get("error", {})
-            raise Refusal(error.code, said.get("code", ""), said.get("message", "")) from None
-
-
-def wait_for(done: Callable[[], bool], what: str) -> None:
-    """RuntimeError if it does not come true in WAIT_S."""
-    deadline = time.monotonic() + WAIT_S
-    while not done():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"waited {WAIT_S:.0f} s for {what}")
-        time.sleep(0.1)

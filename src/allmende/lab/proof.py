@@ -8,10 +8,9 @@ Worked number: a receipt whose price is raised by one pico-credit no longer veri
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+from allmende.lab.commands import run
 from allmende.lab.scenes import Broken
 from allmende.lab.telling import Teller
 
@@ -22,33 +21,19 @@ def receipts(data: Path, files: dict[str, bytes], tell: Teller) -> None:
     path = data / f"{id_}.json"
     path.write_bytes(content)
     tell.step("The market is off. The receipt still proves itself")
-    _run(tell, "receipt", "verify", str(path))
+    run(tell, "receipt", "verify", str(path))
     forged = json.loads(content)
     forged["receipt"]["price"] += 1
     path.write_text(json.dumps(forged))
     tell.say("and with one pico-credit added to its price:")
-    _run(tell, "receipt", "verify", str(path), fails=True)
+    run(tell, "receipt", "verify", str(path), fails=True)
 
 
 def books(data: Path, digest: str, tell: Teller) -> None:
     """Audit the journal and replay it to the digest that the market gave."""
     tell.step("The books: audit and replay")
-    _run(tell, "audit", "--data", str(data))
-    said = _run(tell, "replay", "--data", str(data))
+    run(tell, "audit", "--data", str(data))
+    said = run(tell, "replay", "--data", str(data))
     if digest not in said:
         raise Broken(f"the market's digest was {digest}")
     tell.good(f"replayed to the digest that the market had: {digest[:16]}…")
-
-
-def _run(tell: Teller, *words: str, fails: bool = False) -> str:
-    """Run `allmende words…`, show what it says, and see that it ends as it should."""
-    done = subprocess.run(
-        [sys.executable, "-m", "allmende.cli", *words], capture_output=True, text=True, check=False
-    )
-    shown = " ".join(word if "/" not in word else Path(word).name for word in words)
-    tell.say(f"$ allmende {shown}")
-    for line in (done.stdout + done.stderr).splitlines():
-        tell.line(line)
-    if bool(done.returncode) != fails:
-        raise Broken(f"allmende {shown} ended with {done.returncode}")
-    return done.stdout

@@ -8,6 +8,9 @@ and says that 0.00002 are missing.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
@@ -30,6 +33,14 @@ class Broken(Exception):
 def promise(kept: bool, what: str) -> None:
     if not kept:
         raise Broken(what)
+
+
+def wait_for(done: Callable[[], object], what: str, most_s: float = 30.0) -> None:
+    """Look ten times a second until it is so. Broken if it does not become so."""
+    deadline = time.monotonic() + most_s
+    while not done():
+        promise(time.monotonic() < deadline, f"waited {most_s:.0f} s for {what}")
+        time.sleep(0.1)
 
 
 def play(stage: Stage) -> None:

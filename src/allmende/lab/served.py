@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 from urllib.error import HTTPError, URLError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 START_S = 60.0
 KEY = re.compile(r"\balm_[A-Za-z0-9_-]+")
@@ -122,12 +122,7 @@ class Served:
 
     def _send(self, request: Request, key: str) -> bytes:
         request.add_header("Authorization", f"Bearer {key or self.key}")
-        try:
-            with self._opener.open(request, timeout=30) as answer:
-                return bytes(answer.read())
-        except HTTPError as error:
-            said = json.loads(error.read() or b"{}").get("error", {})
-            raise Refusal(error.code, said.get("code", ""), said.get("message", "")) from None
+        return sent(self._opener, request)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -139,6 +134,16 @@ class Served:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def sent(opener: OpenerDirector, request: Request) -> bytes:
+    """The answer to a request. Raises Refusal."""
+    try:
+        with opener.open(request, timeout=30) as answer:
+            return bytes(answer.read())
+    except HTTPError as error:
+        said = json.loads(error.read() or b"{}").get("error", {})
+        raise Refusal(error.code, said.get("code", ""), said.get("message", "")) from None
 
 
 def free_port() -> int:

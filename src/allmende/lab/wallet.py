@@ -27,10 +27,8 @@ ERC20: list[dict[str, Any]] = [
     }
     for name, takes, gives, kind in (
         ("symbol", (), "string", "view"),
-        ("decimals", (), "uint8", "view"),
         ("balanceOf", ("address",), "uint256", "view"),
         ("transfer", ("address", "uint256"), "bool", "nonpayable"),
-        ("approve", ("address", "uint256"), "bool", "nonpayable"),
         ("redeem", ("uint256", "bytes32"), "", "nonpayable"),
     )
 ]
