@@ -3,7 +3,7 @@
 Rule: run.txt is what `make demo` and `make serve` install, dev.txt what the tests add; both
 name exact versions and nothing else: no index, no address, no hash of one platform's wheel.
 Invariant: they are complete, so they install with --no-deps; tests/test_house.py checks that.
-Worked number: 91 packages run a market with a chain, and 23 more check it.
+Worked number: 98 packages run a market with chain and observatory, and 22 more check it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,11 @@ def write(name: str, first: str, lines: set[str]) -> str:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        run = installed(Path(scratch, "run"), "demo,chain")
+        run = installed(Path(scratch, "run"), "demo,chain,observatory")
         lock = write("run.txt", "", run | {WEIGHTS} | SIGN_IN)
-        dev = installed(Path(scratch, "dev"), "demo,dev,lab,chain", "--constraint", lock)
+        dev = installed(
+            Path(scratch, "dev"), "demo,dev,lab,chain,observatory", "--constraint", lock
+        )
         write("dev.txt", "--requirement=run.txt", (dev - run) | EVM)
 
 
