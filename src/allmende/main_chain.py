@@ -7,8 +7,7 @@ may be, as it was: py_ecc and py-evm raise it for the whole process.
 Worked number: a node that is away for an hour is said once in the log, and once more when it
 is away again after an answer.
 
-Whatever else stands on the chain (settler, wallet door) is made in `ChainSide.__init__` where
-`opened` is, opened and closed here, and its routes are added to `routes`.
+What stands on the contracts (settler, wallet door, pages) is put together in `main_custody`.
 """
 
 from __future__ import annotations

@@ -9,13 +9,12 @@ Worked number: a leaf is 84 bytes and a receipt 32; finding one of a million rec
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from allmende.adapters.whole import whole
+from allmende.adapters.whole import opened, whole
 from allmende.core.custody import Permit
 from allmende.trees import FINAL, VOID, Tree, Voucher
 from allmende.wire.merkle_sum import Leaf
@@ -46,14 +45,7 @@ class SqliteTrees:
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         """Open or create. sqlite3.OperationalError if the file cannot be opened."""
-        address = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rwc'}"
-        self._db = sqlite3.connect(
-            address, uri=True, check_same_thread=False, isolation_level=None, timeout=10
-        )
-        if not readonly:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+        self._db = opened(path, _SCHEMA, readonly=readonly)
 
     def close(self) -> None:
         self._db.close()

@@ -211,7 +211,6 @@ def was_cut(state: State, event: f.WalletsCut) -> None:
     waiting = [rest.receipt for rest in state.provisional.values()]
     for member, account in wallets.closed(state, waiting).items():
         state.wallets[member].closed = account
-    state.cut += 1
     state.cut_batch = event.batch
 
 

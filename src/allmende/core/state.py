@@ -224,7 +224,5 @@ class State(Struct):
     """budget -> the member and the lane of its session"""
     wraps: dict[str, Wrap] = field(default_factory=dict)
     """rights on their way to a wallet, not yet minted there"""
-    cut: int = 0
-    """How often wallets' accounts were cut."""
     cut_batch: int = 0
     """The last batch that the last cut has."""

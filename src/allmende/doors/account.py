@@ -70,7 +70,7 @@ class Account:
     async def command(self, request: Request) -> Response:
         viewer = self._viewer(request)
         name = asks.find(request.path_params["command"])
-        fields = await _fields(request)
+        fields = await fields_of(request)
         idem = request.headers.get("idempotency-key", "")
         return reply(await self._counter.do(name, fields, viewer, idem))
 
@@ -198,7 +198,7 @@ def reply(value: Any) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
-async def _fields(request: Request) -> dict[str, Any]:
+async def fields_of(request: Request) -> dict[str, Any]:
     """The body as an object. Refused: TOO_LARGE, BAD_REQUEST."""
     body = await bounded_body(request, BODY_MAX)
     try:

@@ -10,9 +10,7 @@ base units, and sends the address its first gas.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +19,7 @@ from starlette.routing import Route
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import credits
 from allmende.custody import Custody
-from allmende.doors.account import BODY_MAX, bounded_body, reply, viewer_of
+from allmende.doors.account import fields_of, reply, viewer_of
 from allmende.doors.counter import Counter
 from allmende.doors.plain import to_amount
 from allmende.doors.settler_tree import Scale
@@ -58,13 +56,7 @@ class ChainGive:
 
     async def give(self, request: Request) -> Response:
         require_operator(viewer_of(self._counter, request))
-        try:
-            sent: dict[str, Any] = msgspec.json.decode(
-                await bounded_body(request, BODY_MAX), type=dict[str, Any]
-            )
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise Refused(Why.BAD_REQUEST, f"Send a JSON object: {error}.") from None
-        gift, custody = read(Gift, sent), self._play()
+        gift, custody = read(Gift, await fields_of(request)), self._play()
         address, pico = address_of(gift.address), to_amount(gift.amount)
         if pico <= 0 or not 0 < len(gift.reference) <= 100:
             raise Refused(Why.BAD_VALUE, "Give more than nothing, and say for which occasion.")

@@ -11,13 +11,12 @@ and sends those; nothing is ever signed a second time with nonce 8.
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
-from allmende.adapters.whole import whole
+from allmende.adapters.whole import opened, whole
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
 from allmende.ports import ChainFailed, Mined, Send, Stage, Wanted
@@ -67,13 +66,7 @@ class Outbox:
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         """Open or create; read-only it can be opened while another process sends."""
-        mode = "ro" if readonly else "rwc"
-        address = f"{path.absolute().as_uri()}?mode={mode}"
-        self._db = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
-        if not readonly:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+        self._db = opened(path, _SCHEMA, readonly=readonly)
 
     def close(self) -> None:
         self._db.close()

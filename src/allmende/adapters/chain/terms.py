@@ -129,40 +129,21 @@ ETHEREUM = Norm(
     "day, so that a bug is seen before it has emptied the vault.",
     read="2026-11",
 )
-ROLLUP = Norm(
+ROLLUP = structs.replace(
+    ETHEREUM,
     name="rollup",
-    window=24 * HOUR,
     response=24 * HOUR,
     silence=10 * DAY,
-    delay=24 * HOUR,
-    rate_ppm=250_000,
-    floor_units=10_000,
     stake_units=5,
-    penalty_units=2_000,
-    pause_max=24 * HOUR,
-    pause_gap=7 * DAY,
-    grace=14 * DAY,
     bond=BondTerms(audit=7 * DAY, dispute=4 * DAY, judging=14 * DAY, unbonding=28 * DAY),
     why="As Ethereum, but one sequencer can hold a transaction back for 12 hours until it may be "
     "forced in, so an answer has twice that; gas is cheap, so a challenge is.",
-    read="2026-11",
 )
-BNB = Norm(
+BNB = structs.replace(
+    ETHEREUM,
     name="bnb",
-    window=24 * HOUR,
-    response=12 * HOUR,
-    silence=7 * DAY,
-    delay=24 * HOUR,
-    rate_ppm=250_000,
-    floor_units=10_000,
     stake_units=5,
-    penalty_units=2_000,
-    pause_max=24 * HOUR,
-    pause_gap=7 * DAY,
-    grace=14 * DAY,
-    bond=BondTerms(audit=7 * DAY, dispute=3 * DAY, judging=14 * DAY, unbonding=28 * DAY),
     why="As Ethereum, with a stake for its cheaper gas.",
-    read="2026-11",
 )
 CONSORTIUM = Norm(
     name="consortium",
