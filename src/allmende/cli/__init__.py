@@ -40,6 +40,7 @@ COMMANDS = {
     "watch": ("watch", "Market quality, alerts, cases; the labelled-manipulator report."),
     "index": ("index", "Price indices: import, fall, matched model, quality, gold."),
     "allocate": ("allocate", "Who would have got a scarce day's tokens under which rule."),
+    "observatory": ("observatory", "Who gains, who depends on whom: rules, anchors."),
     "lab": ("lab", "Experiments that rerun published results: gode-sunder."),
     "sim": ("running", "Whole markets under a virtual clock, with faults."),
     "crash": ("running", "kill -9 a market under load, and audit each restart."),
