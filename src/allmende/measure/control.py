@@ -1,0 +1,220 @@
+"""Control: who has the say over a legal entity, through however many others.
+
+Rule: an actor controls another if it and those whom it controls have together more than half
+of the votes, or a contract that gives control; this is carried on until nothing is added.
+Invariant: it ends on every graph, cycles included; holding half of the votes is no control.
+Worked number: Top holds 60 % of Mid, Mid 30 % and Top itself 21 % of Leaf: 51 %, so Top
+controls Leaf, although neither stake alone would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from allmende.core.actors import Actor, Registry, Stake
+from allmende.core.units import PPM
+
+HALF = PPM // 2
+
+
+class Link(NamedTuple):
+    """One step of a chain: how `holder` and what it controls came to control `entity`."""
+
+    holder: str
+    entity: str
+    votes_ppm: int
+    contract: bool
+    through: tuple[str, ...]
+    """Who holds those votes: the holder, or entities that it controls."""
+
+
+class Control:
+    """The graph of one registry. Figures are computed when first asked for."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.actors: dict[str, Actor] = {actor.id: actor for actor in registry.actors}
+        self.holdings: dict[str, list[Stake]] = {}
+        self.holders: dict[str, list[Stake]] = {}
+        for stake in registry.stakes:
+            self.holdings.setdefault(stake.holder, []).append(stake)
+            self.holders.setdefault(stake.entity, []).append(stake)
+        self._controlled: dict[str, dict[str, Link]] = {}
+
+    @cached_property
+    def behind(self) -> dict[str, str]:
+        """account -> the actor that stands behind it"""
+        return {account: actor.id for actor in self.registry.actors for account in actor.accounts}
+
+    def controlled(self, holder: str) -> dict[str, Link]:
+        """All that `holder` controls, in the order in which it follows, and how."""
+        if holder not in self._controlled:
+            self._controlled[holder] = _spread(self.holdings, holder)
+        return self._controlled[holder]
+
+    def controllers(self, entity: str) -> tuple[str, ...]:
+        """All that control `entity`, not itself."""
+        return self._controllers.get(entity, ())
+
+    def ultimates(self, entity: str) -> tuple[str, ...]:
+        """Who controls it and is controlled by nobody; itself where nobody controls it.
+
+        More than one where a contract says otherwise than the votes: the votes' first.
+        In a cycle of control all control each other, and its first by name stands for it.
+        """
+        tops = {
+            min({hand, *self._peers(hand)})
+            for hand in (entity, *self.controllers(entity))
+            if set(self.controllers(hand)) <= self._peers(hand)
+        }
+        return tuple(sorted(tops, key=lambda top: (self._by_contract(top, entity), top)))
+
+    def ultimate(self, entity: str) -> str:
+        return self.ultimates(entity)[0]
+
+    def chain(self, top: str, entity: str) -> tuple[Link, ...]:
+        """The steps from `top` down to `entity`; empty where it does not control it."""
+        links = self.controlled(top)
+        steps: list[Link] = []
+        while entity != top and entity in links:
+            steps.append(links[entity])
+            above = [holder for holder in links[entity].through if holder != top]
+            entity = above[0] if above else top
+        return tuple(reversed(steps))
+
+    def reach(self, jurisdiction: str) -> dict[str, tuple[str, ...]]:
+        """entity -> those registered in `jurisdiction` that are it or control it."""
+        found = {}
+        for entity in self.actors:
+            held = (entity, *self.controllers(entity))
+            hands = tuple(a for a in held if self.jurisdiction(a) == jurisdiction)
+            if hands:
+                found[entity] = hands
+        return found
+
+    def jurisdiction(self, actor: str) -> str:
+        found = self.actors.get(actor)
+        return found.jurisdiction if found else ""
+
+    def unrecorded_ppm(self, entity: str) -> int:
+        """Votes of which nobody told who has them; none of a form that has no holders."""
+        actor = self.actors.get(entity)
+        if actor is not None and actor.form != "company":
+            return 0
+        return PPM - sum(stake.votes_ppm for stake in self.holders.get(entity, ()))
+
+    @cached_property
+    def _controllers(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for holder in sorted(self.holdings):
+            for entity in self.controlled(holder):
+                if entity != holder:
+                    found.setdefault(entity, []).append(holder)
+        return {entity: tuple(holders) for entity, holders in found.items()}
+
+    def _peers(self, entity: str) -> set[str]:
+        """Those that it controls and that control it."""
+        return {a for a in self.controllers(entity) if entity in self.controllers(a)}
+
+    def _by_contract(self, top: str, entity: str) -> bool:
+        return any(link.contract and link.votes_ppm <= HALF for link in self.chain(top, entity))
+
+
+def _spread(holdings: Mapping[str, list[Stake]], holder: str) -> dict[str, Link]:
+    """The least set that holds what `holder` and the set itself control."""
+    votes: dict[str, int] = {}
+    through: dict[str, list[str]] = {}
+    links: dict[str, Link] = {}
+    waiting = [holder]
+    for hand in waiting:
+        for stake in holdings.get(hand, ()):
+            entity = stake.entity
+            votes[entity] = votes.get(entity, 0) + stake.votes_ppm
+            through.setdefault(entity, []).append(hand)
+            if entity in links or not (votes[entity] > HALF or stake.contract):
+                continue
+            hands = (hand,) if stake.contract else tuple(through[entity])
+            links[entity] = Link(holder, entity, votes[entity], stake.contract, hands)
+            if entity != holder:
+                waiting.append(entity)
+    return links
+
+
+class Behind(NamedTuple):
+    """What stands behind one offer, as far as it is known. Countries are alpha-3, "" unknown.
+
+    `basis` says where parent and control come from: "registry", "declared" (the provider's
+    own offer says so) or "unknown". Suppliers are actors' ids, cables their names; an empty
+    tuple is "nobody told", not "none".
+    """
+
+    offer: str
+    provider: str
+    actor: str
+    parent: str
+    parents: tuple[str, ...]
+    country: str
+    control: tuple[str, ...]
+    """Countries whose law reaches it: of its actor, and of all that control that."""
+    basis: str
+    chips: tuple[str, ...]
+    clouds: tuple[str, ...]
+    cables: tuple[str, ...]
+    software: tuple[str, ...]
+
+
+def behind(control: Control, offers: Iterable[Mapping[str, Any]]) -> list[Behind]:
+    """One row per offer. An offer is a mapping with `id` (or `offer`), `provider` and `zone`
+    (country, operator, parent, parent_country), as /api/offers gives it."""
+    return [_behind(control, offer) for offer in offers]
+
+
+def _behind(control: Control, offer: Mapping[str, Any]) -> Behind:
+    zone = offer["zone"]
+    id_, provider = str(offer.get("id") or offer["offer"]), str(offer["provider"])
+    actor = control.behind.get(provider, "")
+    if actor:
+        parents = control.ultimates(actor)
+        hands = (actor, *control.controllers(actor))
+        countries = tuple(dict.fromkeys(map(control.jurisdiction, hands)))
+        basis = "registry"
+    else:
+        parents = (zone["parent"] or provider,)
+        countries = (zone["parent_country"],) if zone["parent_country"] else ()
+        basis = "declared" if countries else "unknown"
+    named = {
+        layer: suppliers(control.registry, layer, id_, provider, actor)
+        for layer in ("chip", "cloud", "network", "software")
+    }
+    return Behind(
+        offer=id_,
+        provider=provider,
+        actor=actor,
+        parent=parents[0],
+        parents=parents,
+        country=zone["country"],
+        control=countries,
+        basis=basis,
+        chips=named["chip"],
+        clouds=named["cloud"],
+        cables=named["network"],
+        software=named["software"],
+    )
+
+
+def suppliers(
+    registry: Registry, layer: str, offer: str, provider: str, actor: str
+) -> tuple[str, ...]:
+    """Who supplies a layer of an offer: what is said of the offer itself, else of its
+    provider, else of the actor behind that."""
+    for scope, subject in (("offer", offer), ("provider", provider), ("actor", actor)):
+        found = tuple(
+            row.supplier
+            for row in registry.supplies
+            if (row.scope, row.subject, row.layer) == (scope, subject, layer)
+        )
+        if found:
+            return found
+    return ()
