@@ -11,6 +11,7 @@ import click
 
 COMMANDS = {
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
+    "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),
 }
 """Name -> (module here, what it does), in the order in which help lists them. A module's command
 is always called `command`."""
