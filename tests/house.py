@@ -17,7 +17,7 @@ STAGES = (
     *("issue", "trade", "spend", "verify", "settle", "govern", "observe"),
     *("issue_rights", "trade_orders", "trade_calls", "trade_quotes"),
     *("spend_rights", "settle_rights", "verify_cases"),
-    *("spend_permits", "settle_custody"),
+    *("spend_permits", "settle_custody", "govern_drills"),
 )
 ROOMS = ("doors", "lab", "adapters")
 STAGE_MAY = (
@@ -27,6 +27,7 @@ STAGE_MAY = (
     *("allocation", "damages", "delivery", "matching", "orders"),
     *("rights", "trade_terms", "uncross", "wallets"),
     *("custody", "custody_commands", "custody_events"),
+    *("drills", "drill_commands", "drill_events", "drilling"),
 )
 PURE = frozenset(
     """__future__ abc base64 bisect calendar collections copy dataclasses datetime decimal enum

@@ -9,6 +9,8 @@ from msgspec import structs
 from allmende.core import commands as c
 from allmende.core import custody_commands as cc
 from allmende.core import custody_events as ce
+from allmende.core import drill_commands as dc
+from allmende.core import drill_events as de
 from allmende.core import events as e
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
@@ -78,9 +80,9 @@ def test_the_digest_sees_every_field():
 
 
 def test_every_command_and_every_event_has_a_handler():
-    commands = [kind for m in (c, x, cc) for kind in vars(m).values() if _is_a(kind, c.Command)]
+    commands = [kind for m in (c, x, cc, dc) for kind in vars(m).values() if _is_a(kind, c.Command)]
     assert set(machine.DECIDE) == set(commands)
-    events = [kind for m in (e, f, ce) for kind in vars(m).values() if _is_a(kind, e.Event)]
+    events = [kind for m in (e, f, ce, de) for kind in vars(m).values() if _is_a(kind, e.Event)]
     assert set(machine.APPLY) == set(events)
     assert set(machine.APPLY) == set(e.Any.__args__)
 

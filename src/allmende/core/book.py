@@ -10,9 +10,10 @@ second wins, unless its zone is refused, and then the refusal counts `zone: 1`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from allmende.core.commands import Reserve
+from allmende.core.drilling import DRILL, drill_over, told
 from allmende.core.nouns import Offer, Policy
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
@@ -59,7 +60,7 @@ def best(state: State, ask: Reserve, max_rate: Amount | None, asset: str) -> Cho
         elif choice is not None:
             fits.append(choice)
     if not fits:
-        raise _none_fits(ask.model, len(ids), failed)
+        raise _none_fits(ask.model, len(ids), failed, *told(state, ids, ask.at))
     if len(fits) == 1:
         return fits[0]
     return min(fits, key=lambda choice: _rank(choice, ask.policy))
@@ -106,6 +107,8 @@ def unfit(
         reason = _against(ask.policy, choice)
         if reason:
             return reason
+    if state.drills and drill_over(state, offer.id, ask.at) is not None:
+        return DRILL
     trading = state.trading[offer.id]
     if ask.at < trading.down_until:
         return "down"
@@ -153,14 +156,17 @@ def _top_rate(tariff: Tariff) -> Amount:
     return max(getattr(tariff, meter) or 0 for meter in METERS)
 
 
-def _none_fits(model: str, offers: int, failed: dict[str, int]) -> Refused:
+def _none_fits(
+    model: str, offers: int, failed: dict[str, int], drills: str, facts: dict[str, Any]
+) -> Refused:
     reasons = ", ".join(f"{count} by {word}" for word, count in sorted(failed.items()))
     detail = f"{model!r} has {offers} offer(s): refused {reasons}."
     if failed.get("busy"):
-        return Refused(Why.CAPACITY, detail, conditions=failed, retry_after_us=SECOND)
+        facts = {**facts, "retry_after_us": SECOND}
+        return Refused(Why.CAPACITY, detail + drills, conditions=failed, **facts)
     if set(failed) == {"unpriced"}:
         return Refused(Why.UNPRICED, detail, conditions=failed)
-    return Refused(Why.NO_OFFER, detail, conditions=failed)
+    return Refused(Why.NO_OFFER, detail + drills, conditions=failed, **facts)
 
 
 def down_until(state: State, offer: str, fault: bool, at: Instant) -> Instant:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from allmende.core import custody_events as w
+from allmende.core import drill_events as d
 from allmende.core import exchange_events as x
 from allmende.core.facts import Event as Event
 from allmende.core.facts import move
@@ -247,5 +248,8 @@ Any: TypeAlias = (
     | w.RightsWrapped
     | w.WrapEnded
     | w.RightsUnwrapped
+    | d.DrillStarted
+    | d.DrillNoted
+    | d.DrillEnded
 )
 """The union that a journal decodes to."""

@@ -54,6 +54,8 @@ PARAMETERS = {
     "dispute_seconds": Parameter(3_600, 1, 2_592_000, "s", "in which a claim is put to the test"),
     "settle_seconds": Parameter(300, 0, 604_800, "s", "from a window's end to its settlement"),
     "notice_seconds": Parameter(3_600, 1, 604_800, "s", "within which force majeure is pleaded"),
+    "drills_allowed": Parameter(0, 0, 1, "", "or not: 1 lets operators drill offers off the book"),
+    "drill_seconds": Parameter(600, 1, 3_600, "s", "that a drill takes at most"),
     "idem_seconds": Parameter(86_400, 3_600, 604_800, "s", "for which a command may be repeated"),
 }
 

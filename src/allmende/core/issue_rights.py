@@ -26,6 +26,7 @@ from allmende.core.contracts import (
     Instrument,
 )
 from allmende.core.custody import BRIDGED
+from allmende.core.drilling import require_none
 from allmende.core.identity import allow, allow_operator, find_member, new_id
 from allmende.core.nouns import TITLE_KINDS
 from allmende.core.orders import find_listing
@@ -113,6 +114,7 @@ def mint(state: State, command: x.MintLots) -> list[e.Event]:
     allow(state, command.by, instrument.issuer, command.at)
     require_live(listing, command.at)
     require_step(instrument, command.grains)
+    require_none(state, instrument.offer, max(instrument.start, command.at))
     over = listing.issued + command.grains - instrument.capacity
     if over > 0:
         raise Refused(

@@ -18,6 +18,7 @@ from msgspec import structs
 from allmende.core import (
     budgets,
     govern,
+    govern_drills,
     identity,
     issue,
     issue_rights,
@@ -44,7 +45,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import Served, State
 
 STAGES = (
-    *(govern, identity, issue, issue_rights),
+    *(govern, govern_drills, identity, issue, issue_rights),
     *(trade, trade_calls, trade_quotes, trade_orders),
     *(
         settle,
@@ -126,7 +127,7 @@ def _remember(state: State, event: e.Event) -> None:
 
 def check(state: State) -> None:
     """The invariants, asserted. Linear in the state: for tests, audits and simulation."""
-    for part in (ledger, budgets, wallets, trade, orders, rights, settle, govern):
+    for part in (ledger, budgets, wallets, trade, orders, rights, settle, govern, govern_drills):
         part.check(state)
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from allmende.core import events
 from allmende.core.contracts import Case, Claim, Instrument, Order, Plea, QuoteRequest
 from allmende.core.custody import Closed, Permit, Wrap
+from allmende.core.drills import Drill
 from allmende.core.nouns import Asset, Hold, Key, Market, Member, Offer, Provisional, Title
 from allmende.core.units import Amount, Instant, Tariff
 
@@ -224,5 +225,7 @@ class State(Struct):
     """budget -> the member and the lane of its session"""
     wraps: dict[str, Wrap] = field(default_factory=dict)
     """rights on their way to a wallet, not yet minted there"""
+    drills: dict[str, Drill] = field(default_factory=dict)
+    """those that are running"""
     cut_batch: int = 0
     """The last batch that the last cut has."""

@@ -19,7 +19,7 @@ from allmende.core import events as e
 from allmende.core import exchange_events as f
 from allmende.core.nouns import Receipt
 from allmende.core.state import State
-from allmende.lab import model_custody, model_exchange
+from allmende.lab import model_custody, model_drills, model_exchange
 
 Money = dict[tuple[str, str], int]
 """(asset, account) -> pico-credits"""
@@ -41,6 +41,7 @@ def agree(state: State, events: Sequence[e.Event]) -> None:
     batches_are_true(events)
     model_exchange.agree(state, events)
     model_custody.agree(state, events)
+    model_drills.agree(state, events)
 
 
 def balances(events: Iterable[e.Event]) -> Money:

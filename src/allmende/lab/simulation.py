@@ -2,7 +2,7 @@
 
 Rule: every event on the disk is folded and checked by an auditor that has the disk alone.
 Each seed is two markets: one of requests alone, and one where rights to them are traded too; in
-every other pair of seeds some members have wallets.
+every other pair of seeds some members have wallets, and in every odd seed operators drill.
 Invariant: a seed that failed fails again; it then gets a name in tests/test_lab_simulation.py.
 Worked number: run(7) makes some 400 events and cuts the power about ten times, in a
 tenth of a second.
@@ -61,6 +61,8 @@ def run(seed: int, steps: int = STEPS, *, exchange: bool = False) -> Report:
     traffic = people(rig, Random(seed))
     if seed % 4 < 2:
         traffic.link_wallets(Random(-seed - 1))
+    if seed % 2:
+        traffic.drill(Random(f"drill {seed}"))
     try:
         life = _live(rig, traffic, steps)
         report.digest = asyncio.run(asyncio.wait_for(life, HANGS_S))

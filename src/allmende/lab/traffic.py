@@ -18,6 +18,7 @@ from allmende.core import events as e
 from allmende.core.nouns import Hold, Policy
 from allmende.core.units import CREDIT, Units
 from allmende.lab.depositors import MODES, Depositors
+from allmende.lab.drillers import Drillers
 from allmende.lab.faults import Fuse
 from allmende.lab.operators import PAUSES, Operators
 from allmende.lab.rig import Rig
@@ -54,6 +55,7 @@ class Traffic(Operators):
         self.to_count: list[tuple[str, Units]] = []
         self.spenders = [*SPENDERS]
         self.depositors: Depositors | None = None
+        self.drillers: Drillers | None = None
         self.actions = _ACTIONS
         """Method -> how often, against the others."""
 
@@ -61,12 +63,18 @@ class Traffic(Operators):
         """Some members have wallets, in a mode that lets them, and a chance of their own."""
         self.depositors, self.modes = Depositors(self, rng), MODES
 
+    def drill(self, rng: Random) -> None:
+        """Operators drill, with a chance of their own."""
+        self.drillers = Drillers(self, rng)
+
     async def step(self) -> None:
         """One thing that may happen."""
         name = self.rng.choices([*self.actions], [*self.actions.values()])[0]
         await getattr(self, name)()
         if self.depositors is not None and not self.rig.down:
             await self.depositors.step()
+        if self.drillers is not None and not self.rig.down:
+            await self.drillers.step()
         if self.rig.down:
             await self._recover()
 
