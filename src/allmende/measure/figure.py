@@ -9,6 +9,7 @@ HHI is 1,410 to 1,892, a range from `About.between`, never the 1,410 alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 from msgspec import Struct
@@ -17,6 +18,13 @@ Grade = Literal["ledger", "reported", "estimate", "assumed"]
 """Best first. `ledger`: from the journal, exact. `reported`: published by a named source.
 `estimate`: from a stated method. `assumed`: entered by a user, or from memory."""
 GRADES: tuple[Grade, ...] = get_args(Grade)
+
+
+class Undefined(ValueError):
+    """There is no such number of this: an empty market, a price of zero. The sentence says why.
+
+    What is asked wrongly (a negative amount, shares that add up to more than one) is a plain
+    ValueError and no figure."""
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -69,6 +77,26 @@ class About(Struct, frozen=True, kw_only=True):
         if not low <= high:
             raise ValueError(f"{key} of {self.of}: {low} to {high} is no range.")
         return self._figure(key, low, high, unit, definition, why)
+
+    def of_range(
+        self, key: str, unit: str, definition: str, compute: Callable[[], tuple[float, float]]
+    ) -> Figure:
+        """The range that `compute` finds, or undefined with its reason."""
+        try:
+            low, high = compute()
+        except Undefined as error:
+            return self.undefined(key, unit, definition, str(error))
+        return self.between(key, low, high, unit, definition)
+
+    def of_value(
+        self, key: str, unit: str, definition: str, compute: Callable[[], float]
+    ) -> Figure:
+        """The number that `compute` finds, or undefined with its reason."""
+        try:
+            value = compute()
+        except Undefined as error:
+            return self.undefined(key, unit, definition, str(error))
+        return self.point(key, value, unit, definition)
 
     def undefined(self, key: str, unit: str, definition: str, why: str) -> Figure:
         if not why:
