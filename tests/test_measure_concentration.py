@@ -67,7 +67,7 @@ def test_every_division_of_the_rest_is_within_the_bounds_and_one_reaches_the_hig
     assert low <= min(squares) + 1e-6
     assert many == pytest.approx(max(fours))
     assert few <= min(fours) + 1e-9
-    assert low + 100 * left >= min(squares), "in sellers of one point"
+    assert low + left == pytest.approx(min(squares)), "in sellers of one point"
 
 
 def test_the_worked_numbers() -> None:
