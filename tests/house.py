@@ -18,6 +18,8 @@ STAGES = (
     *("issue_rights", "trade_orders", "trade_calls", "trade_quotes"),
     *("spend_rights", "settle_rights", "verify_cases"),
     *("spend_permits", "settle_custody", "govern_drills"),
+    *("spend_permits", "settle_custody"),
+    *("verify_evidence", "govern_floors"),
 )
 ROOMS = ("doors", "lab", "adapters")
 STAGE_MAY = (
@@ -28,6 +30,7 @@ STAGE_MAY = (
     *("rights", "trade_terms", "uncross", "wallets"),
     *("custody", "custody_commands", "custody_events"),
     *("drills", "drill_commands", "drill_events", "drilling"),
+    *("evidence", "evidence_commands", "evidence_events", "filing", "floors"),
 )
 PURE = frozenset(
     """__future__ abc base64 bisect calendar collections copy dataclasses datetime decimal enum

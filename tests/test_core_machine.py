@@ -12,6 +12,8 @@ from allmende.core import custody_events as ce
 from allmende.core import drill_commands as dc
 from allmende.core import drill_events as de
 from allmende.core import events as e
+from allmende.core import evidence_commands as vc
+from allmende.core import evidence_events as ve
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
 from allmende.core import machine
@@ -23,6 +25,8 @@ from allmende.lab.world import START, World, ask, founding, secret
 
 ENCODE = msgspec.json.Encoder().encode
 DECODE = msgspec.json.Decoder(e.Any).decode
+COMMANDS = (c, x, cc, dc, vc)
+EVENTS = (e, f, ce, de, ve)
 
 
 def busy() -> World:
@@ -80,9 +84,9 @@ def test_the_digest_sees_every_field():
 
 
 def test_every_command_and_every_event_has_a_handler():
-    commands = [kind for m in (c, x, cc, dc) for kind in vars(m).values() if _is_a(kind, c.Command)]
+    commands = [kind for m in COMMANDS for kind in vars(m).values() if _is_a(kind, c.Command)]
     assert set(machine.DECIDE) == set(commands)
-    events = [kind for m in (e, f, ce, de) for kind in vars(m).values() if _is_a(kind, e.Event)]
+    events = [kind for m in EVENTS for kind in vars(m).values() if _is_a(kind, e.Event)]
     assert set(machine.APPLY) == set(events)
     assert set(machine.APPLY) == set(e.Any.__args__)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from allmende.core import floors
 from allmende.core.commands import Reserve
 from allmende.core.drilling import DRILL, drill_over, told
 from allmende.core.nouns import Offer, Policy
@@ -60,7 +61,9 @@ def best(state: State, ask: Reserve, max_rate: Amount | None, asset: str) -> Cho
         elif choice is not None:
             fits.append(choice)
     if not fits:
-        raise _none_fits(ask.model, len(ids), failed, *told(state, ids, ask.at))
+        drills, facts = told(state, ids, ask.at)
+        lacks, cures = floors.told(state, ids, ask)
+        raise _none_fits(ask.model, len(ids), failed, lacks + drills, {**facts, **cures})
     if len(fits) == 1:
         return fits[0]
     return min(fits, key=lambda choice: _rank(choice, ask.policy))
@@ -104,7 +107,7 @@ def unfit(
     if max_rate is not None and _top_rate(choice.tariff) > max_rate:
         return "max price of the key"
     if ask.policy is not ANYTHING and ask.policy != ANYTHING:
-        reason = _against(ask.policy, choice)
+        reason = _against(ask.policy, choice) or floors.short(state, offer, ask.policy, ask.at)
         if reason:
             return reason
     if state.drills and drill_over(state, offer.id, ask.at) is not None:
@@ -157,16 +160,16 @@ def _top_rate(tariff: Tariff) -> Amount:
 
 
 def _none_fits(
-    model: str, offers: int, failed: dict[str, int], drills: str, facts: dict[str, Any]
+    model: str, offers: int, failed: dict[str, int], more: str, facts: dict[str, Any]
 ) -> Refused:
     reasons = ", ".join(f"{count} by {word}" for word, count in sorted(failed.items()))
     detail = f"{model!r} has {offers} offer(s): refused {reasons}."
     if failed.get("busy"):
         facts = {**facts, "retry_after_us": SECOND}
-        return Refused(Why.CAPACITY, detail + drills, conditions=failed, **facts)
+        return Refused(Why.CAPACITY, detail + more, conditions=failed, **facts)
     if set(failed) == {"unpriced"}:
         return Refused(Why.UNPRICED, detail, conditions=failed)
-    return Refused(Why.NO_OFFER, detail + drills, conditions=failed, **facts)
+    return Refused(Why.NO_OFFER, detail + more, conditions=failed, **facts)
 
 
 def down_until(state: State, offer: str, fault: bool, at: Instant) -> Instant:

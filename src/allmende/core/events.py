@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from allmende.core import custody_events as w
 from allmende.core import drill_events as d
+from allmende.core import evidence_events as v
 from allmende.core import exchange_events as x
 from allmende.core.facts import Event as Event
 from allmende.core.facts import move
@@ -251,5 +252,11 @@ Any: TypeAlias = (
     | d.DrillStarted
     | d.DrillNoted
     | d.DrillEnded
+    | v.EvidenceFiled
+    | v.EvidenceConfirmed
+    | v.EvidenceEnded
+    | v.Assessed
+    | v.AssessmentEnded
+    | v.FloorSet
 )
 """The union that a journal decodes to."""

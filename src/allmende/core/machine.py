@@ -17,8 +17,10 @@ from msgspec import structs
 
 from allmende.core import (
     budgets,
+    floors,
     govern,
     govern_drills,
+    govern_floors,
     identity,
     issue,
     issue_rights,
@@ -37,6 +39,7 @@ from allmende.core import (
     trade_quotes,
     verify,
     verify_cases,
+    verify_evidence,
     wallets,
 )
 from allmende.core import commands as c
@@ -45,7 +48,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import Served, State
 
 STAGES = (
-    *(govern, govern_drills, identity, issue, issue_rights),
+    *(govern, govern_drills, govern_floors, identity, issue, issue_rights, verify_evidence),
     *(trade, trade_calls, trade_quotes, trade_orders),
     *(
         settle,
@@ -127,7 +130,8 @@ def _remember(state: State, event: e.Event) -> None:
 
 def check(state: State) -> None:
     """The invariants, asserted. Linear in the state: for tests, audits and simulation."""
-    for part in (ledger, budgets, wallets, trade, orders, rights, settle, govern, govern_drills):
+    parts = (ledger, budgets, wallets, trade, orders, rights, settle, govern, govern_drills, floors)
+    for part in parts:
         part.check(state)
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from allmende.core.evidence import Pairs
 from allmende.core.units import Amount, Energy, EnergyRate, Instant, Tariff, Units, Zone
 
 SYSTEM = "system"
@@ -145,6 +146,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     `max_ug` micrograms of CO2 at worst; countries are ISO 3166 alpha-3; `order` lists
     offers or providers to try first; `sort` is "price" or "carbon". `pay` lists instruments whose
     rights pay, in that order, or is ("credit",); empty is nearest expiry first, then credit.
+    `min_seal` is per objective, `max_exposure` and `max_kill_switch` per regime: see `floors`.
     """
 
     max_rate: Amount | None = None
@@ -158,6 +160,9 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     order: tuple[str, ...] = ()
     sort: str = "price"
     pay: tuple[str, ...] = ()
+    min_seal: Pairs = ()
+    max_exposure: Pairs = ()
+    max_kill_switch: Pairs = ()
 
 
 class Hold(Struct, frozen=True):

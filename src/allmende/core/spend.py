@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from allmende.core import budgets, delivery, ledger, rights, wallets
+from allmende.core import budgets, delivery, floors, ledger, rights, wallets
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.book import down_until
@@ -31,19 +31,14 @@ def reserve(state: State, command: c.Reserve) -> list[e.Event]:
     spender = key(state, command.key, command.at)
     if not spender.budget:
         raise Refused(Why.NOT_ALLOWED, "This key names no budget to spend from.")
-    if command.id in state.holds or command.id in state.provisional:
-        raise Refused(Why.EXISTS, f"Hold {command.id!r} exists.")
-    if command.endpoint not in ENDPOINTS:
-        raise Refused(Why.NOT_FOUND, f"No endpoint {command.endpoint!r}.")
-    bounds = (command.input_bound, command.output_bound, command.choices, command.images)
-    if min(bounds) < 0 or max(bounds) > BOUND_MAX or not command.choices:
-        raise Refused(Why.BAD_VALUE, f"Bounds are whole numbers up to {BOUND_MAX} tokens.")
+    _require_sane(state, command)
     if spender.models and command.model not in spender.models:
         raise Refused(Why.MODEL_NOT_IN_KEY, f"It is valid for {', '.join(spender.models)}.")
     if not command.exclude:
         require_rate(state, spender, command.at)
     budget = state.budgets[spender.budget]
-    choice, lots, missed = delivery.choose(state, command, spender.max_rate, budget)
+    asked = floors.asked(state, command, budget.id)
+    choice, lots, missed = delivery.choose(state, asked, spender.max_rate, budget)
     budgets.require_room(state, budget.id, choice.amount, command.at)
     source = payer(budget.owner, lots.right)
     ledger.require(state, source, budget.asset, choice.amount, budget.id)
@@ -66,6 +61,16 @@ def reserve(state: State, command: c.Reserve) -> list[e.Event]:
             missed=missed,
         )
     ]
+
+
+def _require_sane(state: State, command: c.Reserve) -> None:
+    if command.id in state.holds or command.id in state.provisional:
+        raise Refused(Why.EXISTS, f"Hold {command.id!r} exists.")
+    if command.endpoint not in ENDPOINTS:
+        raise Refused(Why.NOT_FOUND, f"No endpoint {command.endpoint!r}.")
+    bounds = (command.input_bound, command.output_bound, command.choices, command.images)
+    if min(bounds) < 0 or max(bounds) > BOUND_MAX or not command.choices:
+        raise Refused(Why.BAD_VALUE, f"Bounds are whole numbers up to {BOUND_MAX} tokens.")
 
 
 def checkpoint(state: State, command: c.Checkpoint) -> list[e.Event]:

@@ -15,6 +15,7 @@ from allmende.core import events
 from allmende.core.contracts import Case, Claim, Instrument, Order, Plea, QuoteRequest
 from allmende.core.custody import Closed, Permit, Wrap
 from allmende.core.drills import Drill
+from allmende.core.evidence import Filed, Floor, Signed
 from allmende.core.nouns import Asset, Hold, Key, Market, Member, Offer, Provisional, Title
 from allmende.core.units import Amount, Instant, Tariff
 
@@ -223,6 +224,14 @@ class State(Struct):
     """address -> member"""
     sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
     """budget -> the member and the lane of its session"""
+    evidence: dict[str, Filed] = field(default_factory=dict)
+    """by its id, until it is withdrawn or has expired"""
+    filings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """provider -> its evidence"""
+    assessments: dict[str, dict[str, Signed]] = field(default_factory=dict)
+    """floors.subject -> regime -> what a person signed"""
+    floors: dict[str, Floor] = field(default_factory=dict)
+    """by budget"""
     wraps: dict[str, Wrap] = field(default_factory=dict)
     """rights on their way to a wallet, not yet minted there"""
     drills: dict[str, Drill] = field(default_factory=dict)
