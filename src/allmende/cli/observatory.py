@@ -12,6 +12,7 @@ import click
 COMMANDS = {
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
     "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),
+    "focus": ("observatory_focus", "A month's bill as FOCUS 1.2, for any FinOps tool."),
 }
 """Name -> (module here, what it does), in the order in which help lists them. A module's command
 is always called `command`."""
