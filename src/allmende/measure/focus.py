@@ -162,10 +162,6 @@ def _row(key: _Key, line: _Line, names: Names, at: Money) -> dict[str, Any]:
         "InvoiceIssuerName": names.market,
         "ProviderName": names.market,
         "PublisherName": names.members.get(provider, provider),
-        "PricingQuantity": str(line.quantity),
-        "PricingUnit": UNIT[meter],
-        "ConsumedQuantity": str(line.quantity) if line.quantity else None,
-        "ConsumedUnit": UNIT[meter] if line.quantity else None,
         "RegionId": country or None,
         "RegionName": country or None,
         "ResourceId": offer,
@@ -174,21 +170,30 @@ def _row(key: _Key, line: _Line, names: Names, at: Money) -> dict[str, Any]:
         "ServiceCategory": "AI and Machine Learning",
         "ServiceSubcategory": "Generative AI",
         "ServiceName": title or model,
-        "SkuId": f"{offer}/{meter}",
-        "SkuPriceId": f"{offer}/{meter}",
-        "SkuMeter": f"{meter.capitalize()} {UNIT[meter]}",
         "SubAccountId": budget,
         "SubAccountName": names.budgets.get(budget, budget),
         "SubAccountType": "Budget",
-        "x_ConsumedTokens": str(line.quantity if meter in TOKENS else 0),
         "x_Model": model,
         "x_Receipts": str(line.receipts),
         "x_ZoneCountry": country or None,
         "x_ZoneOperator": operator or None,
         "x_ZoneController": parent or operator or None,
     }
-    found |= _energy(line)
+    found |= _metered(offer, meter, line.quantity) | _energy(line)
     return found | (_committed(right, line.grains) if right else {})
+
+
+def _metered(offer: str, meter: str, quantity: int) -> dict[str, str | None]:
+    return {
+        "PricingQuantity": str(quantity),
+        "PricingUnit": UNIT[meter],
+        "ConsumedQuantity": str(quantity) if quantity else None,
+        "ConsumedUnit": UNIT[meter] if quantity else None,
+        "SkuId": f"{offer}/{meter}",
+        "SkuPriceId": f"{offer}/{meter}",
+        "SkuMeter": f"{meter.capitalize()} {UNIT[meter]}",
+        "x_ConsumedTokens": str(quantity if meter in TOKENS else 0),
+    }
 
 
 def _periods(day: int, names: Names) -> dict[str, str]:
