@@ -1,4 +1,4 @@
-"""Rents: margins against cost and against the open floor; splits that add up; Cournot's identity."""
+"""Rents: margins against cost and the open floor, splits that add up, Cournot's identity."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from allmende.measure.figure import Undefined
+from allmende.measure.figure import About, Undefined
 from allmende.measure.rents import (
     Host,
     above_floor,
@@ -22,6 +22,7 @@ from allmende.measure.rents import (
     technology_rent,
     weighted_lerner,
 )
+from allmende.measure.rents_figures import margin, open_floor, plausible, taken, technology
 
 money = st.floats(0, 1e6)
 
@@ -145,3 +146,16 @@ def test_a_price_below_avoidable_cost_is_said_to_be() -> None:
     assert price_cost_test(3, 2, 3) == "at or above cost"
     with pytest.raises(ValueError, match="part of total"):
         price_cost_test(1, 3, 2)
+
+
+def test_rents_as_figures_say_what_they_are_of_or_why_there_is_none() -> None:
+    about = About(of="chat", window="2026-11", denominator="paid tokens", grade="estimate")
+    assert margin(about, 10, 4).value == pytest.approx(0.6)
+    hosts = [host("a", 1, 10), host("b", 2, 10), host("c", 3, 100)]
+    lowest, above = open_floor(about, 12, hosts, 8192, "bf16", "USD per million tokens")
+    assert (lowest.value, above.value) == (3, pytest.approx(0.75))
+    assert "2 hosts" in open_floor(about, 12, hosts[:2], 8192, "bf16", "USD")[1].why
+    found = technology(about, 10, 6, 100, 1200, 6, "USD a month")
+    assert [one.text() for one in found] == ["400", "0 to 200", "200 to 400"]
+    assert taken(about, 0, 0).why == "Nothing was paid through the platform."
+    assert plausible(about, {"a": 1.0}, {"a": 0.5}).value == 2

@@ -15,7 +15,7 @@ Turner 1975. Prices and costs in one unit of money per one unit of tokens, which
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import fsum
+from math import fsum, inf
 from typing import Literal, NamedTuple
 
 from allmende.measure.concentration import Range, hhi
@@ -200,10 +200,8 @@ def free_share(
     _not_negative(free=free, paid=paid, free_cost=free_cost, paid_revenue=paid_revenue)
     if not free + paid:
         raise Undefined("Nothing was served, free or paid.")
-    if not paid_revenue:
-        ratio = float("inf") if free_cost else 0.0
-    else:
-        ratio = free_cost / paid_revenue
+    unpaid = inf if free_cost else 0.0
+    ratio = free_cost / paid_revenue if paid_revenue else unpaid
     flags = (f"free use costs {ratio:.1%} of paid revenue",) if ratio > limit else ()
     return Free(free / (free + paid), ratio, flags)
 
