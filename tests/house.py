@@ -24,7 +24,7 @@ STAGES = (
 ROOMS = ("doors", "lab", "adapters")
 STAGE_MAY = (
     *("units", "nouns", "commands", "events", "refusals"),
-    *("state", "ledger", "identity", "budgets", "book", "waterfall"),
+    *("state", "ledger", "identity", "budgets", "book", "carbon", "waterfall"),
     *("contracts", "facts", "exchange_commands", "exchange_events"),
     *("allocation", "damages", "delivery", "matching", "orders"),
     *("rights", "trade_terms", "uncross", "wallets"),

@@ -222,6 +222,7 @@ def test_a_spender_may_do_nothing_but_spend(doors: Doors) -> None:
         ("add_member", {"id": "p", "name": "P", "kind": "person"}),
         ("issue_key", {"member": "physics", "budget": "lab"}),
         ("set_budget", {"id": "lab", "limit": None}),
+        ("set_carbon_cap", {"id": "lab", "cap_ug": None}),
         ("deposit", {"member": "physics", "amount": "1", "reference": "r"}),
         ("close_batch", {}),
         ("set_parameter", {"name": "levy_ppm", "value": 0}),

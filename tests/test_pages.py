@@ -178,6 +178,7 @@ def test_forms_do_what_the_api_does(doors: Doors, cookie: str) -> None:
         ("add_budget", {"id": "bio", "name": "Bio", "owner": "bio", "limit": "", "parent": ""}),
         ("set_budget", {"id": "bio", "limit": "3"}),
         ("set_budget", {"id": "bio", "limit": ""}),
+        ("set_carbon_cap", {"id": "bio", "cap_ug": "250,5"}),
         ("set_parameter", {"name": "levy_ppm", "value": "20000", "effective": "2099-01-01T00:00"}),
         ("close_batch", {}),
     ]
@@ -187,7 +188,8 @@ def test_forms_do_what_the_api_does(doors: Doors, cookie: str) -> None:
         assert answer.headers["location"] == f"/{forms.PAGES[name]}?done={name}"
     state = doors.market.desk.state
     assert state.balances["credit"]["bio"] == 12 * CREDIT + CREDIT // 2
-    assert state.budgets["bio"].limit is None
+    assert (state.budgets["bio"].limit, state.budgets["bio"].cap_ug) == (None, 250_500_000)
+    assert "cap 250.5 g" in doors.get("/budgets", headers={"cookie": cookie}).text
     assert state.scheduled[0].value == 20_000
     assert "is credited" in doors.get("/members?done=deposit", headers={"cookie": cookie}).text
 

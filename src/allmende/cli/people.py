@@ -158,6 +158,17 @@ def set_budget(market: Market, id_: str, limit: str) -> None:
     market.ask("set_budget", {"id": id_, "limit": value}, f"Budget {id_} has the limit {limit}.")
 
 
+@budget.command("cap")
+@click.argument("id_", metavar="ID")
+@click.argument("grams")
+@remote
+def set_carbon_cap(market: Market, id_: str, grams: str) -> None:
+    """Cap the CO2e that a budget may cause in its period at GRAMS, or at `none`."""
+    cap = None if grams == "none" else grams
+    told = f"Budget {id_} has no carbon cap." if cap is None else f"Budget {id_} may cause {cap} g."
+    market.ask("set_carbon_cap", {"id": id_, "cap_ug": cap}, told)
+
+
 @budget.command("list")
 @remote
 def list_budgets(market: Market) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from allmende.core import floors
+from allmende.core import carbon, floors
 from allmende.core.commands import Reserve
 from allmende.core.drilling import DRILL, drill_over, told
 from allmende.core.nouns import Offer, Policy
@@ -26,13 +26,19 @@ from allmende.core.units import (
     Tariff,
     Units,
     Unpriced,
-    energy,
     worst_price,
 )
 
 ANYTHING = Policy()
 FAULTS_MAX = 3
 """Faults in a row after which an offer leaves the book for a while."""
+
+
+class Limits(NamedTuple):
+    """What the caller may not choose: the key's top rate, and the room under carbon caps."""
+
+    max_rate: Amount | None = None
+    room: carbon.Room | None = None
 
 
 class Choice(NamedTuple):
@@ -45,25 +51,28 @@ class Choice(NamedTuple):
     output_limit: int
 
 
-def best(state: State, ask: Reserve, max_rate: Amount | None, asset: str) -> Choice:
+def best(state: State, ask: Reserve, limits: Limits, asset: str) -> Choice:
     """The best offer, or a refusal that says which condition failed for how many."""
     ids = state.models.get(ask.model, ())
     if not ids:
         raise Refused(Why.UNKNOWN_MODEL, f"No offer sells {ask.model!r} here.", model=ask.model)
     fits: list[Choice] = []
+    over: list[Choice] = []
     failed: dict[str, int] = {}
     for id_ in ids:
         offer = state.offers[id_]
         choice = choice_at(offer, ask, offer.tariff)
-        reason = unfit(state, offer, ask, choice, max_rate, asset)
+        reason = unfit(state, offer, ask, choice, limits, asset)
         if reason:
             failed[reason] = failed.get(reason, 0) + 1
-        elif choice is not None:
-            fits.append(choice)
+        if choice is not None and reason in ("", carbon.CAP):
+            (over if reason else fits).append(choice)
     if not fits:
+        refused = _over_cap(ask.model, limits, over, failed)
         drills, facts = told(state, ids, ask.at)
         lacks, cures = floors.told(state, ids, ask)
-        raise _none_fits(ask.model, len(ids), failed, lacks + drills, {**facts, **cures})
+        more = {**facts, **cures}
+        raise refused or _none_fits(ask.model, len(ids), failed, lacks + drills, more)
     if len(fits) == 1:
         return fits[0]
     return min(fits, key=lambda choice: _rank(choice, ask.policy))
@@ -92,7 +101,7 @@ def unfit(
     offer: Offer,
     ask: Reserve,
     choice: Choice | None,
-    max_rate: Amount | None,
+    limits: Limits,
     asset: str,
 ) -> str:
     """The first condition that the offer fails, as a word for the refusal; "" if none."""
@@ -104,18 +113,23 @@ def unfit(
         return "asset"
     if choice is None:
         return "unpriced"
-    if max_rate is not None and _top_rate(choice.tariff) > max_rate:
+    if limits.max_rate is not None and _top_rate(choice.tariff) > limits.max_rate:
         return "max price of the key"
     if ask.policy is not ANYTHING and ask.policy != ANYTHING:
         reason = _against(ask.policy, choice) or floors.short(state, offer, ask.policy, ask.at)
         if reason:
             return reason
-    if state.drills and drill_over(state, offer.id, ask.at) is not None:
+    return _away(state, offer, ask.at, carbon.word(limits.room, offer, choice.bound))
+
+
+def _away(state: State, offer: Offer, at: Instant, over: str) -> str:
+    """Why an offer that would do cannot be had now. Whatever caps refuse, busy or not, they do."""
+    if state.drills and drill_over(state, offer.id, at) is not None:
         return DRILL
     trading = state.trading[offer.id]
-    if ask.at < trading.down_until:
+    if at < trading.down_until:
         return "down"
-    return "busy" if trading.in_flight >= offer.capacity else ""
+    return over or ("busy" if trading.in_flight >= offer.capacity else "")
 
 
 def _against(policy: Policy, choice: Choice) -> str:
@@ -149,14 +163,21 @@ def _rank(choice: Choice, policy: Policy) -> tuple[int, int, int, str]:
 
 
 def _carbon(choice: Choice) -> int:
-    """Micrograms at worst. An offer that states no energy is worse than any that does."""
-    if choice.offer.energy.method == "none":
-        return 1 << 62
-    return energy(choice.offer.energy, choice.bound).ug[1]
+    return carbon.worst(choice.offer, choice.bound)
 
 
 def _top_rate(tariff: Tariff) -> Amount:
     return max(getattr(tariff, meter) or 0 for meter in METERS)
+
+
+def _over_cap(
+    model: str, limits: Limits, over: list[Choice], failed: dict[str, int]
+) -> Refused | None:
+    """The no of a carbon cap, unless an offer that would do is only busy."""
+    if limits.room is None or failed.get("busy") or not (over or carbon.UNKNOWN in failed):
+        return None
+    refused = [carbon.Refusal(c.offer, c.bound, _carbon(c), c.amount) for c in over]
+    return carbon.refuse(model, limits.room, refused, failed)
 
 
 def _none_fits(

@@ -65,6 +65,8 @@ def charge(
     held: Amount,
     spent: Amount,
     of: Instant | None = None,
+    ug_held: int = 0,
+    ug_spent: int = 0,
 ) -> None:
     """Add to what a budget and all above it have held and spent (negative: give back).
 
@@ -73,9 +75,12 @@ def charge(
     for node in path(state, budget):
         if at >= node.until:
             node.spent, node.until = 0, period_end(node.period, at)
+            node.ug_spent, node.ug_base = 0, node.ug_held
         node.held += held
+        node.ug_held += ug_held
         if of is None or period_end(node.period, of) == node.until:
             node.spent += spent
+            node.ug_spent += ug_spent
         assert node.held >= 0 <= node.spent, f"budget {node.id}: {node.held}, {node.spent}"
 
 
@@ -113,13 +118,20 @@ def _first_of(year: int, month: int) -> int:
 
 
 def check(state: State) -> None:
-    """What each budget holds equals the open holds and provisional rests below it."""
+    """What each budget holds equals the open holds and provisional rests below it; no carbon
+    cap is passed, but by what was there when it was set."""
     total: dict[str, Amount] = {}
-    rows = [(hold.budget, hold.amount) for hold in state.holds.values()]
-    rows += [(rest.receipt.budget, rest.held) for rest in state.provisional.values()]
-    for budget, amount in rows:
+    total_ug: dict[str, int] = {}
+    rows = [(hold.budget, hold.amount, hold.ug) for hold in state.holds.values()]
+    rows += [(rest.receipt.budget, rest.held, rest.ug) for rest in state.provisional.values()]
+    for budget, amount, ug in rows:
         for node in path(state, budget):
             total[node.id] = total.get(node.id, 0) + amount
+            total_ug[node.id] = total_ug.get(node.id, 0) + ug
     for node in state.budgets.values():
         assert node.held == total.get(node.id, 0), f"budget {node.id} holds {node.held}"
         assert node.spent >= 0, f"budget {node.id} spent {node.spent}"
+        assert node.ug_held == total_ug.get(node.id, 0), f"budget {node.id} holds {node.ug_held} ug"
+        assert node.ug_spent >= 0, f"budget {node.id} caused {node.ug_spent} ug"
+        most = None if node.cap_ug is None else max(node.cap_ug, node.ug_base)
+        assert most is None or node.ug_spent + node.ug_held <= most, f"carbon cap of {node.id}"

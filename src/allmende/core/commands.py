@@ -55,6 +55,13 @@ class SetBudget(Command, frozen=True):
     limit: Amount | None
 
 
+class SetCarbonCap(Command, frozen=True):
+    """The most micrograms of CO2-equivalent per period of a budget; None: no cap."""
+
+    id: str
+    cap_ug: int | None
+
+
 class IssueKey(Command, frozen=True):
     key: Key
 

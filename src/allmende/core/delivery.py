@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from allmende.core.book import Choice, best, choice_at, unfit
+from allmende.core.book import Choice, Limits, best, choice_at, unfit
 from allmende.core.commands import Reserve
 from allmende.core.ledger import available, bond_account
 from allmende.core.refusals import Refused
 from allmende.core.rights import outstanding, require_rate, worst_grains
 from allmende.core.state import Budget, Listing, State
-from allmende.core.units import METERS, PPM, Amount, Instant, Tariff, per, worst_price
+from allmende.core.units import METERS, PPM, Instant, Tariff, per, worst_price
 
 BUSY = "busy"
 GONE = ("down",)
@@ -39,22 +39,22 @@ NO_LOTS = Lots("", 0)
 
 
 def choose(
-    state: State, ask: Reserve, max_rate: Amount | None, budget: Budget
+    state: State, ask: Reserve, limits: Limits, budget: Budget
 ) -> tuple[Choice, Lots, tuple[str, ...]]:
     """The offer that serves, what pays, and which issuers were not there to deliver."""
     missed: tuple[str, ...] = ()
     for listing in _payable(state, ask, budget):
-        choice, reason = _delivery(state, listing, ask, max_rate, budget.owner)
+        choice, reason = _delivery(state, listing, ask, limits, budget.owner)
         if reason in FAILED:
             first = reason in GONE and _unheard(state, listing, budget.owner)
             missed += (listing.instrument.id,) if first else ()
-            choice = _replacement(state, listing, ask, max_rate, budget)
+            choice = _replacement(state, listing, ask, limits, budget)
         elif reason:
             continue
         lots = _lots(state, listing, choice, budget.owner, ask.at) if choice else None
         if choice is not None and lots is not None:
             return choice, lots, missed
-    return best(state, ask, max_rate, budget.asset), NO_LOTS, missed
+    return best(state, ask, limits, budget.asset), NO_LOTS, missed
 
 
 def _payable(state: State, ask: Reserve, budget: Budget) -> list[Listing]:
@@ -76,7 +76,7 @@ def _payable(state: State, ask: Reserve, budget: Budget) -> list[Listing]:
 
 
 def _delivery(
-    state: State, listing: Listing, ask: Reserve, max_rate: Amount | None, owner: str
+    state: State, listing: Listing, ask: Reserve, limits: Limits, owner: str
 ) -> tuple[Choice | None, str]:
     """What the issuer's own offer would take, and why it cannot; "" if it can.
 
@@ -88,7 +88,7 @@ def _delivery(
     if offer is None:
         return None, GONE[0]
     choice = choice_at(offer, ask, listing.value)
-    reason = unfit(state, offer, ask, choice, max_rate, instrument.asset)
+    reason = unfit(state, offer, ask, choice, limits, instrument.asset)
     own = (instrument.id, owner)
     if reason == BUSY and all((hold.right, hold.account) != own for hold in state.holds.values()):
         reason = ""
@@ -106,7 +106,7 @@ def _unheard(state: State, listing: Listing, owner: str) -> bool:
 
 
 def _replacement(
-    state: State, listing: Listing, ask: Reserve, max_rate: Amount | None, budget: Budget
+    state: State, listing: Listing, ask: Reserve, limits: Limits, budget: Budget
 ) -> Choice | None:
     """Another offer of the model in the right's country, at the cost of the issuer's bond.
 
@@ -120,7 +120,7 @@ def _replacement(
     where = structs.replace(ask.policy, zones=(country,))
     elsewhere = structs.replace(ask, policy=where, exclude=(*ask.exclude, instrument.offer))
     try:
-        choice = best(state, elsewhere, max_rate, budget.asset)
+        choice = best(state, elsewhere, limits, budget.asset)
     except Refused:
         return None  # nobody else delivers this: damages are due at the window's end
     grains = worst_grains(instrument, choice)

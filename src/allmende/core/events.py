@@ -44,6 +44,13 @@ class BudgetChanged(Event, frozen=True):
     limit: Amount | None
 
 
+class CarbonCapSet(Event, frozen=True):
+    """Micrograms of CO2-equivalent per period of the budget; None: no cap."""
+
+    id: str
+    cap_ug: int | None
+
+
 class KeyIssued(Event, frozen=True):
     key: Key
 
@@ -106,7 +113,7 @@ class Reserved(Event, frozen=True):
     """`output_limit` is tokens per choice; `bound` is what `amount` pays for at most.
 
     `right`, `grains` as in Hold. `missed` are instruments whose rights the caller
-    had, and whose issuer's offer was not there to deliver.
+    had, and whose issuer's offer was not there to deliver. `ug` is micrograms of CO2 at worst.
     """
 
     hold: str
@@ -123,6 +130,7 @@ class Reserved(Event, frozen=True):
     right: str = ""
     grains: int = 0
     missed: tuple[str, ...] = ()
+    ug: int = 0
 
 
 class Checkpointed(Event, frozen=True):
@@ -201,6 +209,7 @@ Any: TypeAlias = (
     | MemberAdded
     | BudgetAdded
     | BudgetChanged
+    | CarbonCapSet
     | KeyIssued
     | KeyRevoked
     | AssetRegistered

@@ -28,6 +28,8 @@ from allmende.core.state import Budget, State
 from allmende.core.units import PPM, Amount
 
 AMOUNT_MAX: Amount = 10**30
+CAP_MAX_UG = 10**18
+"""A million tonnes: below what stands for an offer that states no energy."""
 TITLE_PPM_MAX = 700_000
 """What a title may give away, so that the host keeps some after fee and levy at their most."""
 
@@ -177,6 +179,14 @@ def set_budget(state: State, command: c.SetBudget) -> list[e.Event]:
     return [e.BudgetChanged(at=command.at, id=command.id, limit=command.limit)]
 
 
+def set_carbon_cap(state: State, command: c.SetCarbonCap) -> list[e.Event]:
+    """Below what the period has caused already it is allowed: then nothing more fits."""
+    allow(state, command.by, find_budget(state, command.id).owner, command.at)
+    if command.cap_ug is not None and not 0 <= command.cap_ug <= CAP_MAX_UG:
+        raise Refused(Why.BAD_VALUE, f"A cap is 0 to {CAP_MAX_UG} micrograms of CO2e, or none.")
+    return [e.CarbonCapSet(at=command.at, id=command.id, cap_ug=command.cap_ug)]
+
+
 def moved(state: State, event: e.Deposited | e.Minted | e.Transferred) -> None:
     ledger.post(state, event.postings)
 
@@ -204,6 +214,11 @@ def budget_changed(state: State, event: e.BudgetChanged) -> None:
     state.budgets[event.id].limit = event.limit
 
 
+def carbon_cap_set(state: State, event: e.CarbonCapSet) -> None:
+    node = state.budgets[event.id]
+    node.cap_ug, node.ug_base = event.cap_ug, node.ug_spent + node.ug_held
+
+
 DECIDE = {
     c.Deposit: deposit,
     c.RegisterAsset: register_asset,
@@ -212,6 +227,7 @@ DECIDE = {
     c.RegisterTitle: register_title,
     c.AddBudget: add_budget,
     c.SetBudget: set_budget,
+    c.SetCarbonCap: set_carbon_cap,
 }
 APPLY = {
     e.Deposited: deposited,
@@ -221,4 +237,5 @@ APPLY = {
     e.TitleRegistered: title_registered,
     e.BudgetAdded: budget_added,
     e.BudgetChanged: budget_changed,
+    e.CarbonCapSet: carbon_cap_set,
 }

@@ -170,7 +170,7 @@ class Hold(Struct, frozen=True):
 
     `bound` is the most units it may use; `checkpoint` what was delivered when last heard.
     Where a `right` pays, `grains` of it are set aside too, the `tariff` is what they are worth,
-    and the credit is the bond's: see `payer`.
+    and the credit is the bond's: see `payer`. `ug` is the CO2 set aside, at worst as well.
     """
 
     id: str
@@ -189,6 +189,7 @@ class Hold(Struct, frozen=True):
     checkpoint: Units | None = None
     right: str = ""
     grains: int = 0
+    ug: int = 0
 
 
 class Payment(Struct, frozen=True, array_like=True, gc=False):
@@ -261,8 +262,9 @@ def paid(receipt: Receipt) -> tuple[Posting, ...]:
 class Provisional(Struct, frozen=True):
     """A captured receipt that waits for its recount.
 
-    `held` of the payer's hold, `grains` of its right, and what the payees got stay set aside
-    until then; `shares` is the waterfall at capture, under which a correction is split too.
+    `held` of the payer's hold, `grains` of its right, `ug` of its CO2, and what the payees got
+    stay set aside until then; `shares` is the waterfall at capture, under which a correction is
+    split too.
     """
 
     receipt: Receipt
@@ -271,3 +273,4 @@ class Provisional(Struct, frozen=True):
     deadline: Instant
     shares: tuple[Share, ...]
     grains: int = 0
+    ug: int = 0

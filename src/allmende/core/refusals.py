@@ -23,6 +23,7 @@ class Why(Enum):
     NO_CREDIT = (402, True, "The account does not hold enough credit.")
     BUDGET_SPENT = (402, True, "A budget above this key does not allow it.")
     NOT_SIGNED = (402, True, "The owner of the account's wallet has not signed for that much.")
+    CARBON_CAP = (403, True, "A carbon cap above this key does not allow it.")
     NOT_ALLOWED = (403, False, "This key may not do that.")
     MODE_FORBIDS = (403, False, "This market's mode does not have that feature.")
     MODEL_NOT_IN_KEY = (403, False, "This key is not valid for that model.")
@@ -73,7 +74,8 @@ class Refused(Exception):
     """An expected no. `detail` says what is missing; `facts` carries it for programs.
 
     Facts in use: `missing` (pico-credits), `asset`, `budget`, `retry_after_us`,
-    `conditions` (which policy condition refused how many offers), `receipt`.
+    `conditions` (which policy condition refused how many offers), `receipt`; of a carbon cap
+    `missing_ug`, `room_ug`, `fits_output` (tokens) and `lost` (pico-credits at worst).
     """
 
     def __init__(self, why: Why, detail: str = "", **facts: Any) -> None:

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from allmende.core import budgets, delivery, floors, ledger, rights, wallets
+from allmende.core import budgets, carbon, delivery, floors, ledger, rights, wallets
 from allmende.core import commands as c
 from allmende.core import events as e
-from allmende.core.book import down_until
+from allmende.core.book import Limits, down_until
 from allmende.core.identity import arrive, key, require_rate
 from allmende.core.nouns import ENDPOINTS, OUTCOMES, Hold, Provisional, Receipt, payer
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
-from allmende.core.units import SECOND, Units, clip, energy, price
+from allmende.core.units import SECOND, Units, clip, energy, price, worst_ug
 from allmende.core.waterfall import payments, shares
 
 BOUND_MAX = 10**12
@@ -38,7 +38,8 @@ def reserve(state: State, command: c.Reserve) -> list[e.Event]:
         require_rate(state, spender, command.at)
     budget = state.budgets[spender.budget]
     asked = floors.asked(state, command, budget.id)
-    choice, lots, missed = delivery.choose(state, asked, spender.max_rate, budget)
+    limits = Limits(spender.max_rate, carbon.room(state, budget.id, command.at))
+    choice, lots, missed = delivery.choose(state, asked, limits, budget)
     budgets.require_room(state, budget.id, choice.amount, command.at)
     source = payer(budget.owner, lots.right)
     ledger.require(state, source, budget.asset, choice.amount, budget.id)
@@ -59,6 +60,7 @@ def reserve(state: State, command: c.Reserve) -> list[e.Event]:
             right=lots.right,
             grains=lots.grains,
             missed=missed,
+            ug=worst_ug(choice.offer.energy, choice.bound),
         )
     ]
 
@@ -198,11 +200,12 @@ def reserved(state: State, event: e.Reserved) -> None:
         None,
         event.right,
         event.grains,
+        event.ug,
     )
     state.holds[event.hold] = hold
     state.trading[offer.id].in_flight += 1
     rights.set_aside(state, hold, event.amount, event.grains)
-    wallets.charge(state, hold, event.at, held=event.amount, spent=0)
+    wallets.charge(state, hold, event.at, held=event.amount, spent=0, ug_held=event.ug)
     for missed in event.missed:
         rights.missed(state, missed, event.account, event.at)
     spender = state.keys.get(state.key_hashes.get(event.key, ""))
@@ -226,9 +229,17 @@ def captured(state: State, event: e.Captured) -> None:
     pending = receipt.verdict == "pending"
     kept = hold.amount - receipt.price if pending else 0
     grains = hold.grains - receipt.grains if pending else 0
+    caused = receipt.energy.ug[1]
+    ug = max(0, hold.ug - caused) if pending else 0
     _leave(state, hold, ok=True)
     rights.set_aside(state, hold, kept - hold.amount, grains - hold.grains)
-    wallets.charge(state, hold, event.at, held=kept - hold.amount, spent=receipt.price)
+    wallets.charge(
+        *(state, hold, event.at),
+        held=kept - hold.amount,
+        spent=receipt.price,
+        ug_held=ug - hold.ug,
+        ug_spent=caused,
+    )
     ledger.post(state, event.postings, spent=False)
     state.tally.captured += 1
     if receipt.right:
@@ -236,7 +247,7 @@ def captured(state: State, event: e.Captured) -> None:
     if pending:
         due = event.at + state.parameters["recount_seconds"] * SECOND
         given = shares(state, hold.offer)
-        state.provisional[receipt.id] = Provisional(receipt, hold, kept, due, given, grains)
+        state.provisional[receipt.id] = Provisional(receipt, hold, kept, due, given, grains, ug)
         ledger.set_aside_earned(state, receipt)
 
 
@@ -245,7 +256,7 @@ def voided(state: State, event: e.Voided) -> None:
     state.served.pop(hold.idem, None)
     _leave(state, hold, ok=False, fault=event.fault, down_until=event.down_until)
     rights.set_aside(state, hold, -hold.amount, -hold.grains)
-    wallets.charge(state, hold, event.at, held=-hold.amount, spent=0)
+    wallets.charge(state, hold, event.at, held=-hold.amount, spent=0, ug_held=-hold.ug)
     if hold.right:
         rights.voided(state, hold, event.cause, at=event.at, fault_=event.fault)
 

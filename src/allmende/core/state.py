@@ -23,7 +23,9 @@ from allmende.core.units import Amount, Instant, Tariff
 class Budget(Struct):
     """A node of the tree: what may be spent per period, and what was, in pico-credits.
 
-    `owner` is the member whose account pays; `until` ends the running period.
+    `owner` is the member whose account pays; `until` ends the running period. `cap_ug` is the
+    most CO2 per period, `ug_spent` and `ug_held` what was caused and may be, in micrograms, and
+    `ug_base` both together when the cap was set or the period began.
     """
 
     id: str
@@ -36,6 +38,10 @@ class Budget(Struct):
     spent: Amount = 0
     held: Amount = 0
     until: Instant = 0
+    cap_ug: int | None = None
+    ug_spent: int = 0
+    ug_held: int = 0
+    ug_base: int = 0
 
 
 class Trading(Struct):

@@ -179,6 +179,15 @@ def energy(rate: EnergyRate, units: Units) -> Energy:
     )
 
 
+def worst_ug(rate: EnergyRate, bound: Units) -> int:
+    """Micrograms that usage within `bound` causes at most; 0 where the rate states none."""
+    if rate.method == "none":
+        return 0
+    prompt = bound.input + bound.cached + bound.embedding
+    high = prompt * rate.input_nj[1] + bound.output * rate.output_nj[1]
+    return _above(high * rate.grid_g_per_kwh[1], _NJ_G_PER_KWH_TO_UG)
+
+
 _NJ_G_PER_KWH_TO_UG = 3_600_000_000
 """1 kWh = 3.6e15 nJ and 1 g = 1e6 ug, so nJ times g/kWh over 3.6e9 gives ug."""
 

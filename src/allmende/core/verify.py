@@ -106,8 +106,14 @@ def finalised(state: State, event: e.Finalised) -> None:
         listing = state.listings[receipt.right]
         rights.count(state, listing, receipt.account, receipt.grains - rest.receipt.grains)
     ledger.set_aside_earned(state, rest.receipt, -1)
-    more = receipt.price - rest.receipt.price
-    wallets.charge(state, rest.hold, event.at, held=-rest.held, spent=more, of=receipt.at)
+    wallets.charge(
+        *(state, rest.hold, event.at),
+        held=-rest.held,
+        spent=receipt.price - rest.receipt.price,
+        of=receipt.at,
+        ug_held=-rest.ug,
+        ug_spent=receipt.energy.ug[1] - rest.receipt.energy.ug[1],
+    )
     ledger.post(state, event.postings, spent=False)
 
 

@@ -130,9 +130,19 @@ def charge(
     held: Amount,
     spent: Amount,
     of: Instant | None = None,
+    ug_held: int = 0,
+    ug_spent: int = 0,
 ) -> None:
-    """Add to what the budget of a hold, its wallet and its session's lane have held and spent."""
-    budgets.charge(state, hold.budget, at, held=held, spent=spent, of=of)
+    """Add to what the budget of a hold, its wallet and its session's lane have held and spent;
+    the CO2 is the budget's alone."""
+    budgets.charge(
+        *(state, hold.budget, at),
+        held=held,
+        spent=spent,
+        of=of,
+        ug_held=ug_held,
+        ug_spent=ug_spent,
+    )
     wallet = state.wallets.get(payer(hold.account, hold.right))
     if wallet is None or wallet.asset != hold.offer.asset:
         return

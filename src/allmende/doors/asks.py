@@ -21,7 +21,7 @@ from allmende.core import exchange_commands as x
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
 from allmende.doors import lots
-from allmende.doors.plain import AMOUNTS, INSTANTS, RATES, inward
+from allmende.doors.plain import AMOUNTS, INSTANTS, MICROGRAMS, RATES, inward
 
 EXCHANGE: dict[str, type[c.Command]] = {
     "list_instrument": x.ListInstrument,
@@ -46,6 +46,7 @@ COMMANDS: dict[str, type[c.Command]] = {
     "add_member": c.AddMember,
     "add_budget": c.AddBudget,
     "set_budget": c.SetBudget,
+    "set_carbon_cap": c.SetCarbonCap,
     "issue_key": c.IssueKey,
     "revoke_key": c.RevokeKey,
     "register_asset": c.RegisterAsset,
@@ -239,4 +240,7 @@ def _field(name: str, schema: dict[str, Any], in_tariff: bool) -> dict[str, Any]
         return {**decimal, "description": "Credits.", "examples": ["12.5"]}
     if name in INSTANTS:
         return {"type": "string", "format": "date-time"}
+    if name in MICROGRAMS:
+        return {"type": ["string", "integer", "null"], "description": "Grams of CO2e as text, "
+                "or whole micrograms; null is no cap.", "examples": ["250.5"]}  # fmt: skip
     return schema

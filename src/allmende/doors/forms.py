@@ -22,6 +22,7 @@ PAGES = {
     "mint": "members",
     "add_budget": "budgets",
     "set_budget": "budgets",
+    "set_carbon_cap": "budgets",
     "issue_key": "keys",
     "revoke_key": "keys",
     "register_title": "offers",
@@ -49,10 +50,10 @@ LISTS = frozenset({"models", "endpoints"})
 FLAGS = frozenset({"allow_private"})
 COUNTS = frozenset({("post_offer", "capacity")})
 """As NUMBERS, where other commands mean lots."""
-DECIMALS = frozenset({"lots"})
+DECIMALS = frozenset({"lots", "cap_ug"})
 """Where a comma is as good as a point."""
-KEPT_EMPTY = {"set_budget": ("limit",)}
-"""Fields whose emptiness says something: no limit."""
+KEPT_EMPTY = {"set_budget": ("limit",), "set_carbon_cap": ("cap_ug",)}
+"""Fields whose emptiness says something: no limit, no cap."""
 
 
 class Place(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from allmende.core import budgets, ledger
+from allmende.core import budgets, carbon, ledger
 from allmende.core.govern import PARAMETERS
 from allmende.core.nouns import Key, Market, Offer
 from allmende.core.state import Budget, State
@@ -120,6 +120,18 @@ def budget(state: State, node: Budget, at: Instant) -> Row:
         "held": credits(node.held),
         "available": None if room is None else credits(room),
         "until": iso(node.until) if 0 < node.until < budgets.FOREVER else None,
+        "carbon": caused(state, node, at),
+    }
+
+
+def caused(state: State, node: Budget, at: Instant) -> Row:
+    """Micrograms of CO2e at worst, this period; `room_ug` under all caps above, None without."""
+    room = carbon.room(state, node.id, at)
+    return {
+        "cap_ug": node.cap_ug,
+        "caused_ug": node.ug_spent if at < node.until else 0,
+        "held_ug": node.ug_held,
+        "room_ug": None if room is None else max(0, room.left),
     }
 
 

@@ -30,6 +30,7 @@ AMOUNTS = frozenset(
         "money",
         "max_cost",
         "missing",
+        "lost",
         "fee",
         "stake",
         "tick",
@@ -38,6 +39,8 @@ AMOUNTS = frozenset(
 """Fields that hold pico-credits; of the exchange, pico-credits per lot (see `lots`)."""
 RATES = frozenset({"max_rate"})
 """Fields that hold pico-credits per unit; so does every field of a tariff."""
+MICROGRAMS = frozenset({"cap_ug"})
+"""Fields that hold micrograms; as text they are grams."""
 INSTANTS = frozenset(
     {
         *("at", "expires", "effective", "since", "until", "deadline", "down_until"),
@@ -80,6 +83,16 @@ def to_rate(value: object, field: str = "rate") -> Amount:
     return amount // MILLION
 
 
+def to_micrograms(value: object, field: str = "cap_ug") -> int:
+    """Decimal text of grams, or whole micrograms, as micrograms, exactly. Refused(BAD_VALUE)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    pico_grams = to_amount(value, f"{field}, in grams,")
+    if pico_grams % MILLION:
+        raise Refused(Why.BAD_VALUE, f"{field}: at most 6 decimals of grams, not {value!r:.40}.")
+    return pico_grams // MILLION
+
+
 def to_instant(value: object, field: str = "at") -> Instant:
     """ISO 8601 text (UTC unless it names a zone) or microseconds into an instant."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -108,6 +121,8 @@ def _inward(name: str, value: Any) -> Any:
         return to_rate(value, name)
     if name in INSTANTS:
         return to_instant(value, name)
+    if name in MICROGRAMS:
+        return to_micrograms(value, name)
     if name == "tariff" and isinstance(value, dict):
         return {
             meter: None if price is None else to_rate(price, f"tariff.{meter}")

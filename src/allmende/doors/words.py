@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from allmende.core import carbon
+
 FOLDER = Path(__file__).parent / "pages_assets" / "text"
 DEFAULT = "en"
 LANGUAGES = {"en": "English", "de": "Deutsch"}
@@ -97,6 +99,10 @@ class Words(Struct, frozen=True):
         ends = [self.number(_two_digits(value, size)) for value in (low, high)]
         shown = ends[0] if ends[0] == ends[1] else f"{ends[0]}–{ends[1]}"
         return f"{shown} {prefix}{millionths_of}"
+
+    def grams(self, ug: int) -> str:
+        """Micrograms as grams, exactly: 1_250_000 is 1.25 g."""
+        return self.number(carbon.grams(ug).removesuffix(" g")) + " g"
 
 
 def load(folder: Path = FOLDER) -> dict[str, Words]:
