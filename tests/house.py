@@ -20,6 +20,7 @@ STAGES = (
     *("spend_permits", "settle_custody", "govern_drills"),
     *("spend_permits", "settle_custody"),
     *("verify_evidence", "govern_floors"),
+    "observe_actors",
 )
 ROOMS = ("doors", "lab", "adapters")
 STAGE_MAY = (
@@ -31,6 +32,7 @@ STAGE_MAY = (
     *("custody", "custody_commands", "custody_events"),
     *("drills", "drill_commands", "drill_events", "drilling"),
     *("evidence", "evidence_commands", "evidence_events", "filing", "floors"),
+    *("actors", "registry"),
 )
 PURE = frozenset(
     """__future__ abc base64 bisect calendar collections copy dataclasses datetime decimal enum

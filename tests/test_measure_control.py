@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allmende.core.actors import Actor, Registry, Stake, Supply
-from allmende.measure.control import HALF, Control, behind
+from allmende.core.holdings import HALF
+from allmende.measure.control import Control, behind
 
 
 def registry(*stakes: tuple[str, str, int] | tuple[str, str, int, bool], **where: str) -> Registry:

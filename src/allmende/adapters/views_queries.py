@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from allmende.adapters.views_actors import WHO
 from allmende.adapters.views_lists import LISTS
 from allmende.adapters.views_market import MARKET
 from allmende.adapters.views_receipts import RECEIPTS
@@ -21,7 +22,7 @@ from allmende.adapters.views_select import Select, checked
 from allmende.adapters.views_sums import SUMS
 from allmende.core.refusals import Refused, Why
 
-QUERIES = {**RECEIPTS, **SUMS, **LISTS, **MARKET}
+QUERIES = {**RECEIPTS, **SUMS, **LISTS, **MARKET, **WHO}
 
 
 class Asked(NamedTuple):

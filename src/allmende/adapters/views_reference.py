@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from allmende.adapters.views_actors import ACTORS
 from allmende.adapters.views_custody import CUSTODY
 from allmende.core import events as e
 from allmende.core import exchange_events as x
@@ -164,4 +165,5 @@ REFERENCE: dict[type[e.Event], Callable[[sqlite3.Connection, int, Any], None]] =
     e.ParameterScheduled: parameter_scheduled,
     e.ParameterChanged: parameter_changed,
     **CUSTODY,
+    **ACTORS,
 }

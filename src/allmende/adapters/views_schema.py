@@ -16,7 +16,7 @@ from pathlib import Path
 
 from allmende.core.units import METERS
 
-VERSION = 3
+VERSION = 4
 """Of the tables and of what is folded into them. A file of another version is folded anew."""
 
 UNITS = METERS
@@ -146,6 +146,19 @@ CREATE TABLE claims (
 CREATE TABLE settlements (  -- what a window's end or a claim took from and brought to an account
   account TEXT, number INTEGER, at INTEGER, kind TEXT, instrument TEXT, asset TEXT,
   grains TEXT, amount TEXT, PRIMARY KEY (account, number)) WITHOUT ROWID;
+
+CREATE TABLE registries (  -- every version; of the newest the rows are in the next three
+  version INTEGER PRIMARY KEY, number INTEGER, at INTEGER, sha256 TEXT, source TEXT,
+  importer TEXT, actors INTEGER, stakes INTEGER, supplies INTEGER);
+CREATE TABLE actors (
+  id TEXT PRIMARY KEY, name TEXT, jurisdiction TEXT, roles TEXT, form TEXT, brand TEXT, lei TEXT,
+  accounts TEXT, website TEXT, source TEXT, date TEXT, grade TEXT);
+CREATE TABLE stakes (
+  holder TEXT, entity TEXT, votes_ppm INTEGER, economic_ppm INTEGER, contract INTEGER,
+  source TEXT, date TEXT, grade TEXT, PRIMARY KEY (entity, holder)) WITHOUT ROWID;
+CREATE TABLE supplies (
+  scope TEXT, subject TEXT, layer TEXT, supplier TEXT, access TEXT, source TEXT, date TEXT,
+  grade TEXT, PRIMARY KEY (scope, subject, layer, supplier)) WITHOUT ROWID;
 """
 
 

@@ -10,6 +10,7 @@ import importlib
 import click
 
 COMMANDS = {
+    "actors": ("observatory_actors", "Legal entities: import, export, who controls whom."),
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
     "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),
     "focus": ("observatory_focus", "A month's bill as FOCUS 1.2, for any FinOps tool."),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from allmende.core.actors import Registry
 from allmende.core.nouns import SYSTEM, Key, Member, Offer, Policy, Title
 from allmende.core.units import Amount, Instant, Units
 
@@ -184,6 +185,13 @@ class SetParameter(Command, frozen=True):
     name: str
     value: int
     effective: Instant = 0
+
+
+class ImportActors(Command, frozen=True):
+    """Replace the registry of legal entities, as a whole; `source` names its files."""
+
+    registry: Registry
+    source: str
 
 
 class Tick(Command, frozen=True):

@@ -14,6 +14,7 @@ from allmende.core import custody_events as w
 from allmende.core import drill_events as d
 from allmende.core import evidence_events as v
 from allmende.core import exchange_events as x
+from allmende.core.actors import Registry
 from allmende.core.facts import Event as Event
 from allmende.core.facts import move
 from allmende.core.nouns import Asset, Key, Market, Member, Offer, Posting, Receipt, Title, paid
@@ -198,6 +199,16 @@ class ParameterChanged(Event, frozen=True):
     value: int
 
 
+class ActorsImported(Event, frozen=True):
+    """A version of the registry, whole and canonical; `importer` is the key's id."""
+
+    version: int
+    registry: Registry
+    sha256: str
+    source: str
+    importer: str
+
+
 class Ticked(Event, frozen=True):
     """Idempotency keys older than `before` are forgotten."""
 
@@ -227,6 +238,7 @@ Any: TypeAlias = (
     | BatchClosed
     | ParameterScheduled
     | ParameterChanged
+    | ActorsImported
     | Ticked
     | x.Listed
     | x.LotsMinted

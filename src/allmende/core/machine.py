@@ -25,6 +25,7 @@ from allmende.core import (
     issue,
     issue_rights,
     ledger,
+    observe_actors,
     orders,
     rights,
     settle,
@@ -60,6 +61,7 @@ STAGES = (
         verify_cases,
         settle_rights,
     ),
+    observe_actors,
 )
 """In the order in which they see a command or an event that several of them handle. Settle
 closes a due batch before spend and verify finalise what then belongs to the next one."""

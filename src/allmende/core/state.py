@@ -244,3 +244,6 @@ class State(Struct):
     """those that are running"""
     cut_batch: int = 0
     """The last batch that the last cut has."""
+    registry_version: int = 0
+    registry_sha256: str = ""
+    """Of the registry of actors, whose rows are in the journal and the read models."""

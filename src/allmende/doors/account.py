@@ -26,9 +26,13 @@ from allmende.doors.counter import Counter
 from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.sight import Viewer
+from allmende.measure.control import Control, who
+from allmende.wire import actors as actor_files
 
 BODY_MAX = 65_536
 """Bytes of a command."""
+BODIES = {"import_actors": 4_194_304}
+"""Those that carry more."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -52,6 +56,8 @@ class Account:
             "/api/parameters": (self.parameters, "The rules, their bounds, what is due. Public."),
             "/api/batches": (self.batches, "Closed batches. Public."),
             "/api/cases": (self.cases, "Open cases, with what they rest on. Operators."),
+            "/api/actors": (self.actors, "The registry of actors; format=csv as a file. Public."),
+            "/api/actors/{id}": (self.actor, "An actor: who controls it, whose law reaches it."),
             "/api/observe": (self.observe, "Totals by provider, country, title, model. Public."),
             "/api/receipts": (self.receipts, "Receipts, newest first: before, limit, budget."),
             "/api/receipts/{id}": (self.receipt, "One receipt as a signed file with its proofs."),
@@ -70,7 +76,7 @@ class Account:
     async def command(self, request: Request) -> Response:
         viewer = self._viewer(request)
         name = asks.find(request.path_params["command"])
-        fields = await fields_of(request)
+        fields = await fields_of(request, BODIES.get(name, BODY_MAX))
         idem = request.headers.get("idempotency-key", "")
         return reply(await self._counter.do(name, fields, viewer, idem))
 
@@ -114,6 +120,21 @@ class Account:
     async def observe(self, request: Request) -> Response:
         await self._history.fresh()
         return reply(await self._history.totals(self._anybody(request)))
+
+    async def actors(self, request: Request) -> Response:
+        await self._history.fresh()
+        registry, version = await self._history.registry()
+        if request.query_params.get("format") == "csv":
+            return Response(actor_files.to_csv(registry), media_type="text/csv; charset=utf-8")
+        return reply({**(version or {}), **msgspec.to_builtins(registry)})
+
+    async def actor(self, request: Request) -> Response:
+        await self._history.fresh()
+        registry, _ = await self._history.registry()
+        found = who(Control(registry), request.path_params["id"])
+        if found is None:
+            raise Refused(Why.NOT_FOUND, "The registry has no such actor.")
+        return reply(found)
 
     async def receipts(self, request: Request) -> Response:
         viewer = self._viewer(request)
@@ -198,9 +219,9 @@ def reply(value: Any) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
-async def fields_of(request: Request) -> dict[str, Any]:
+async def fields_of(request: Request, most: int = BODY_MAX) -> dict[str, Any]:
     """The body as an object. Refused: TOO_LARGE, BAD_REQUEST."""
-    body = await bounded_body(request, BODY_MAX)
+    body = await bounded_body(request, most)
     try:
         return msgspec.json.decode(body or b"{}", type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -58,6 +58,7 @@ COMMANDS: dict[str, type[c.Command]] = {
     "withdraw_offer": c.WithdrawOffer,
     "close_batch": c.CloseBatch,
     "set_parameter": c.SetParameter,
+    "import_actors": c.ImportActors,
     "open_case": x.OpenCase,
     "decide_case": x.DecideCase,
     **EXCHANGE,

@@ -161,6 +161,7 @@ def _public(event: Event) -> dict[str, Any]:
         if isinstance(plain.get(noun), dict):
             plain[noun].pop("hash", None)
             plain[noun].pop("sealed_secret", None)
+    plain.pop("registry", None)  # all of it, and its author has it
     if isinstance(event, BatchClosed):
         plain["net"] = [posting._asdict() for posting in event.net]
     return {key: value for key, value in plain.items() if key not in ("idem", "digest")}

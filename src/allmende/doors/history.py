@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from allmende.core import events as e
+from allmende.core.actors import Registry
 from allmende.core.nouns import Receipt
 from allmende.core.refusals import Refused, Why
 from allmende.core.settle import receipt_leaf
@@ -84,6 +85,16 @@ class History:
             rows: list[Row] = await self._views.rows("instruments", id=id_)
             found |= {row["id"]: row["terms"]["lot"] for row in rows}
         return found
+
+    async def registry(self) -> tuple[Registry, Row | None]:
+        """The registry of actors, and its version with digest and source; None if none came."""
+        rows = {table: await self._views.rows(table) for table in Registry.__struct_fields__}
+        versions: list[Row] = await self._views.rows("registries")
+        newest = versions[0] if versions else None
+        if newest is not None:
+            known = ("version", "sha256", "source", "importer")
+            newest = {**{n: newest[n] for n in known}, "at": iso(newest["at"])}
+        return msgspec.convert(rows, Registry), newest
 
     async def last_change(self) -> int:
         """Number of the last event in the tables."""

@@ -13,21 +13,11 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import msgspec
+
 from allmende.core.actors import Actor, Registry, Stake
+from allmende.core.holdings import HALF, Link, by_holder, chain, spread
 from allmende.core.units import PPM
-
-HALF = PPM // 2
-
-
-class Link(NamedTuple):
-    """One step of a chain: how `holder` and what it controls came to control `entity`."""
-
-    holder: str
-    entity: str
-    votes_ppm: int
-    contract: bool
-    through: tuple[str, ...]
-    """Who holds those votes: the holder, or entities that it controls."""
 
 
 class Control:
@@ -36,10 +26,9 @@ class Control:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.actors: dict[str, Actor] = {actor.id: actor for actor in registry.actors}
-        self.holdings: dict[str, list[Stake]] = {}
+        self.holdings = by_holder(registry.stakes)
         self.holders: dict[str, list[Stake]] = {}
         for stake in registry.stakes:
-            self.holdings.setdefault(stake.holder, []).append(stake)
             self.holders.setdefault(stake.entity, []).append(stake)
         self._controlled: dict[str, dict[str, Link]] = {}
 
@@ -51,7 +40,7 @@ class Control:
     def controlled(self, holder: str) -> dict[str, Link]:
         """All that `holder` controls, in the order in which it follows, and how."""
         if holder not in self._controlled:
-            self._controlled[holder] = _spread(self.holdings, holder)
+            self._controlled[holder] = spread(self.holdings, holder)
         return self._controlled[holder]
 
     def controllers(self, entity: str) -> tuple[str, ...]:
@@ -76,13 +65,7 @@ class Control:
 
     def chain(self, top: str, entity: str) -> tuple[Link, ...]:
         """The steps from `top` down to `entity`; empty where it does not control it."""
-        links = self.controlled(top)
-        steps: list[Link] = []
-        while entity != top and entity in links:
-            steps.append(links[entity])
-            above = [holder for holder in links[entity].through if holder != top]
-            entity = above[0] if above else top
-        return tuple(reversed(steps))
+        return () if top == entity else chain(self.controlled(top), top, entity)
 
     def reach(self, jurisdiction: str) -> dict[str, tuple[str, ...]]:
         """entity -> those registered in `jurisdiction` that are it or control it."""
@@ -97,6 +80,11 @@ class Control:
     def jurisdiction(self, actor: str) -> str:
         found = self.actors.get(actor)
         return found.jurisdiction if found else ""
+
+    def laws(self, actor: str) -> tuple[str, ...]:
+        """Countries whose law reaches it: its own first, then of all that control it."""
+        hands = (actor, *self.controllers(actor))
+        return tuple(dict.fromkeys(filter(None, map(self.jurisdiction, hands))))
 
     def unrecorded_ppm(self, entity: str) -> int:
         """Votes of which nobody told who has them; none of a form that has no holders."""
@@ -120,26 +108,6 @@ class Control:
 
     def _by_contract(self, top: str, entity: str) -> bool:
         return any(link.contract and link.votes_ppm <= HALF for link in self.chain(top, entity))
-
-
-def _spread(holdings: Mapping[str, list[Stake]], holder: str) -> dict[str, Link]:
-    """The least set that holds what `holder` and the set itself control."""
-    votes: dict[str, int] = {}
-    through: dict[str, list[str]] = {}
-    links: dict[str, Link] = {}
-    waiting = [holder]
-    for hand in waiting:
-        for stake in holdings.get(hand, ()):
-            entity = stake.entity
-            votes[entity] = votes.get(entity, 0) + stake.votes_ppm
-            through.setdefault(entity, []).append(hand)
-            if entity in links or not (votes[entity] > HALF or stake.contract):
-                continue
-            hands = (hand,) if stake.contract else tuple(through[entity])
-            links[entity] = Link(holder, entity, votes[entity], stake.contract, hands)
-            if entity != holder:
-                waiting.append(entity)
-    return links
 
 
 class Behind(NamedTuple):
@@ -177,8 +145,7 @@ def _behind(control: Control, offer: Mapping[str, Any]) -> Behind:
     actor = control.behind.get(provider, "")
     if actor:
         parents = control.ultimates(actor)
-        hands = (actor, *control.controllers(actor))
-        countries = tuple(dict.fromkeys(map(control.jurisdiction, hands)))
+        countries = control.laws(actor)
         basis = "registry"
     else:
         parents = (zone["parent"] or provider,)
@@ -218,3 +185,28 @@ def suppliers(
         if found:
             return found
     return ()
+
+
+def who(control: Control, actor: str) -> dict[str, Any] | None:
+    """An actor and what follows for it, as plain data; None where there is none of this id."""
+    found = control.actors.get(actor)
+    if found is None:
+        return None
+    return {
+        "actor": msgspec.to_builtins(found),
+        "ultimate": list(control.ultimates(actor)),
+        "chains": {
+            top: [link._asdict() for link in control.chain(top, actor)]
+            for top in control.ultimates(actor)
+        },
+        "jurisdictions": list(control.laws(actor)),
+        "controls": list(control.controlled(actor)),
+        "holders": [msgspec.to_builtins(s) for s in control.holders.get(actor, ())],
+        "holds": [msgspec.to_builtins(s) for s in control.holdings.get(actor, ())],
+        "unrecorded_ppm": control.unrecorded_ppm(actor),
+        "supplies": [
+            msgspec.to_builtins(row)
+            for row in control.registry.supplies
+            if actor in (row.supplier, row.subject if row.scope == "actor" else "")
+        ],
+    }
