@@ -13,7 +13,7 @@ from allmende.core.refusals import Why
 from allmende.core.units import CREDIT
 from allmende.doors import assets, figures, forms, words
 
-PUBLIC = ("/", "/offers", "/verify", "/settle", "/chain", "/govern", "/observe")
+PUBLIC = ("/", "/offers", "/verify", "/settle", "/chain", "/govern", "/observe", "/observe/value")
 PRIVATE = ("/members", "/budgets", "/keys", "/receipts")
 
 
@@ -273,8 +273,10 @@ def test_both_languages_have_the_same_texts_with_the_same_gaps() -> None:
 
 def test_every_text_that_a_template_names_exists_and_every_text_is_named() -> None:
     known = set(words.load()["en"].texts)
-    source = "".join(file.read_text() for file in (assets.ASSETS / "templates").iterdir())
+    source = "".join(file.read_text() for file in (assets.ASSETS / "templates").rglob("*.html"))
     named = set(re.findall(r"""\bt\(["']([\w.]+)["'][,)]""", source))
+    about = re.findall(r"""\babout\(["']([\w.]+)["'],""", source)
+    named |= {f"{key}.{part}" for key in about for part in ("def", "of")}
     assert named <= known
     families = tuple(re.findall(r"""["']([\w.]+\.)["'] ~""", source))
     assert {key for key in known - named if not key.startswith(families)} == set()

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Coroutine
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from msgspec import Struct
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.energy import energy_rate
 from allmende.adapters.guard import Guard
+from allmende.adapters.parquet import to_parquet
 from allmende.adapters.recounter import ProcessRecounter
+from allmende.adapters.rules import all_rules
 from allmende.adapters.secrets import new_key, open_signer, open_vault
 from allmende.adapters.server import listen, own, run
 from allmende.adapters.sqlite_journal import SqliteJournal
@@ -112,6 +115,8 @@ class Market:
             more_routes=[*self.chain_side.routes(), *side.routes()],
             chain=side.page,
             more_pages=side.pages(),
+            rules=all_rules(),
+            parquet=to_parquet if find_spec("duckdb") else None,
         )
         hall.history.chained = side.chained
         return hall

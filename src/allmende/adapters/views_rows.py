@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from allmende.adapters.views_schema import CHUNK, ENERGY, PARTIES, UNITS, fit
+from allmende.adapters.views_schema import CAPTURED, CHUNK, ENERGY, PARTIES, UNITS, fit
 from allmende.core.nouns import Receipt
 from allmende.core.settle import canonical
 from allmende.core.units import DAY, SECOND, Amount, Instant
@@ -47,7 +47,8 @@ _NEW = _insert("receipts", _FIXED + _STANDING)
 _CHANGE = f"UPDATE receipts SET {', '.join(f'{name} = ?' for name in _STANDING)} WHERE number = ?"
 _BODY = "INSERT OR REPLACE INTO bodies VALUES (?, ?)"
 _PAYMENT = "INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?)"
-_EARNING = "INSERT INTO earnings VALUES (?, ?, ?, ?, ?, ?)" + _adding(("payments", "amount"))
+_EARNED = ("payments", "amount")
+_EARNING = _insert("earnings", (*CAPTURED, *_EARNED)) + _adding(_EARNED)
 _USAGE = _insert("usage", ("day", *PARTIES, *_COUNTS)) + _adding(_COUNTS)
 _MOVEMENT = "INSERT INTO movements VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _BALANCE = """
@@ -164,10 +165,11 @@ class Sums:
         self, number: int, receipt: Receipt, parties: tuple[str, ...], measures: tuple[int, ...]
     ) -> None:
         day, asset = _day(receipt.at // DAY), receipt.asset
+        context = (asset, day, *_context(receipt))
         for line, payment in enumerate(receipt.waterfall):
             role, account, amount = payment.role, payment.account, payment.amount
             self._payments.append((account, number, line, role, asset, str(amount)))
-            self._earned.setdefault((account, role, asset, day), []).append(amount)
+            self._earned.setdefault((account, role, *context), []).append(amount)
         disagreed, incomplete = receipt.verdict == "disagrees", receipt.outcome != "complete"
         counts = (1, disagreed, incomplete, *measures)
         self._used.setdefault((day, *parties), []).append(counts)
@@ -220,6 +222,15 @@ def _parties(receipt: Receipt) -> tuple[str, ...]:
     return (
         *(receipt.account, receipt.budget, receipt.key, receipt.provider, receipt.offer),
         *(receipt.title, receipt.model, receipt.zone.country, receipt.asset),
+    )
+
+
+def _context(receipt: Receipt) -> tuple[str, ...]:
+    """In the order of CAPTURED, from the payer on."""
+    zone = receipt.zone
+    return (
+        *(receipt.account, receipt.right, receipt.provider, receipt.title, receipt.model),
+        *(zone.country, zone.operator, zone.parent, zone.parent_country),
     )
 
 

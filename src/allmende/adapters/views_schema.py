@@ -26,10 +26,16 @@ PARTIES = (
     *("title", "model", "country", "asset"),
 )
 """What usage can be summed by."""
+CAPTURED = (
+    *("account", "role", "asset", "day", "payer", "paid_with", "provider", "title", "model"),
+    *("country", "operator", "parent", "parent_country"),
+)
+"""What earnings can be summed by: who earned what, where, out of whose use."""
 CHUNK = 256
 """Leaves in one row of `batch_leaves`."""
 
 _PARTIES = ", ".join(f"{name} TEXT NOT NULL" for name in PARTIES)
+_CAPTURED = ", ".join(f"{name} TEXT NOT NULL" for name in CAPTURED)
 _MEASURES = ", ".join((*UNITS, "price TEXT NOT NULL", *ENERGY))
 
 TABLES = f"""
@@ -63,9 +69,10 @@ CREATE TABLE bodies (  -- canonical receipts
 CREATE TABLE payments (  -- lines of final receipts' waterfalls
   account TEXT, number INTEGER, line INTEGER, role TEXT NOT NULL, asset TEXT NOT NULL,
   amount TEXT NOT NULL, PRIMARY KEY (account, number, line)) WITHOUT ROWID;
-CREATE TABLE earnings (
-  account TEXT, role TEXT, asset TEXT, day TEXT, payments INTEGER NOT NULL, amount TEXT NOT NULL,
-  PRIMARY KEY (account, role, asset, day)) WITHOUT ROWID;
+CREATE TABLE earnings (  -- the same by day; payer: who used; paid_with: a right, or "" for credit
+  {_CAPTURED}, payments INTEGER NOT NULL, amount TEXT NOT NULL,
+  PRIMARY KEY ({", ".join(CAPTURED)})) WITHOUT ROWID;
+CREATE INDEX earnings_day ON earnings (day);
 CREATE TABLE usage (  -- final receipts, by the day they were delivered on
   day TEXT, {_PARTIES}, receipts INTEGER NOT NULL, disagreed INTEGER NOT NULL,
   incomplete INTEGER NOT NULL, {_MEASURES},

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from allmende.adapters.views_schema import ENERGY, PARTIES, UNITS
+from allmende.adapters.views_schema import CAPTURED, ENERGY, PARTIES, UNITS
 from allmende.adapters.views_select import (
     GRANTS,
     Query,
@@ -81,6 +81,15 @@ def _earnings(given: Mapping[str, Any]) -> Select:
     return Select(columns, rest, where.values)
 
 
+def _captured(given: Mapping[str, Any]) -> Select:
+    """Who earned what, where, out of whose use: earnings without their days."""
+    where = Where(given).equal("asset", "model").between("day")
+    groups = {name: name for name in CAPTURED if name != "day"}
+    columns = {**groups, "payments": "SUM(payments)", "amount": exact("amount")}
+    rest = f"FROM earnings {where} GROUP BY {_by(groups)} ORDER BY {_by(groups)}"
+    return Select(columns, rest, where.values)
+
+
 def _balances(given: Mapping[str, Any]) -> Select:
     where = Where(given).equal("account", "asset").among("account", "accounts")
     columns = {name: name for name in ("account", "asset", "balance")} | {"hour": "MAX(hour)"}
@@ -119,6 +128,7 @@ SUMS = {
     "totals": Query({**_CONFINED, **_PERIOD, **texts("dimension")}, _totals),
     "usage": Query({**_CONFINED, **texts("since", "until", "month", "under")}, _usage),
     "earnings": Query({**_WHOSE, **_PERIOD, **texts("role")}, _earnings),
+    "captured": Query(texts("asset", "model", "since", "until"), _captured),
     "balances": Query(_WHOSE, _balances),
     "balance_history": Query(
         {**texts("account", "asset", "by"), **wholes("since", "until")}, _balance_history

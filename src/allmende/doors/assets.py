@@ -9,8 +9,10 @@ SHA-256, so browsers keep what did not change for a year.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import jinja2
 
@@ -45,6 +47,11 @@ def templates(folder: Path = ASSETS / "templates") -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"figures": figures}
+    environment.globals |= {"figures": figures, "keep": keep}
     environment.filters["zip_self"] = lambda values: [(value, value) for value in values]
     return environment
+
+
+def keep(asked: Mapping[str, str], **changes: str) -> str:
+    """What an address asks, with some of it changed; what is empty is left out."""
+    return urlencode({name: value for name, value in {**asked, **changes}.items() if value})

@@ -181,10 +181,6 @@ class Gather:
     async def govern(self, seen: Seen) -> dict[str, Any]:
         return {"parameters": lookups.parameters(self._desk.state)}
 
-    async def observe(self, seen: Seen) -> dict[str, Any]:
-        await self._history.fresh()
-        return {"totals": await self._history.totals(seen.viewer)}
-
 
 def _so_far(totals: list[dict[str, Any]]) -> dict[str, Any]:
     """What the market has delivered: answers, tokens of all kinds, microjoules."""

@@ -24,14 +24,17 @@ from allmende.doors.gather_orders import GatherOrders
 from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.market import Exchange
+from allmende.doors.observatory.frame import Parquet, Sources
+from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
+from allmende.measure.dated import Rules
 from allmende.ports import Clock, Journal, Views
 
 
 class Hall:
     """One per market. `archive` is the journal, opened for reading only; `more_routes` and
     `more_pages` are doors that not every market has, `chain` is the page of the one that it
-    settles on."""
+    settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it can."""
 
     def __init__(
         self,
@@ -44,6 +47,8 @@ class Hall:
         more_routes: Sequence[BaseRoute] = (),
         chain: ChainPage | None = None,
         more_pages: Mapping[str, Page] | None = None,
+        rules: Sequence[Rules] = (),
+        parquet: Parquet | None = None,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -54,7 +59,10 @@ class Hall:
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        pages = Pages(counter, history, gather, trading, chain, self._live, doorman, more_pages)
+        seeing = Observatory(Sources(desk, clock, history, views, rules), doorman, parquet)
+        pages = Pages(
+            *(counter, history, gather, trading, chain, seeing, self._live, doorman, more_pages)
+        )
         routes = [*account.routes(), *self.exchange.sockets(), *more_routes, *pages.routes()]
         self.app = app.rest(routes, pages.told)
 

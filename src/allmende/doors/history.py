@@ -173,13 +173,18 @@ class History:
 
     async def totals(self, viewer: Viewer | None) -> dict[str, list[Row]]:
         """Totals by dimension. Everybody sees the market's; members' are as visible as they."""
-        found = {name: await self._total(name, {}) for name in PUBLIC_DIMENSIONS}
-        if viewer is not None:
-            found = {"account": await self._total("account", self._granted(viewer)), **found}
-        return found
+        found = {name: await self.total(name) for name in PUBLIC_DIMENSIONS}
+        return {**await self.own_totals(viewer), **found}
 
-    async def _total(self, dimension: str, granted: dict[str, Any]) -> list[Row]:
-        rows: list[Row] = await self._views.rows("totals", dimension=dimension, **granted)
+    async def own_totals(self, viewer: Viewer | None, **bounds: str) -> dict[str, list[Row]]:
+        """Totals by member, as far as they may be seen; nothing for visitors."""
+        if viewer is None:
+            return {}
+        return {"account": await self.total("account", **self._granted(viewer), **bounds)}
+
+    async def total(self, dimension: str, **narrow: Any) -> list[Row]:
+        """The market's by one dimension, or within grants and days (`since`, `until`)."""
+        rows: list[Row] = await self._views.rows("totals", dimension=dimension, **narrow)
         return [{**row, "price": credits(int(row["price"]))} for row in rows]
 
     async def export(self, after: int = 0) -> list[bytes]:

@@ -29,6 +29,7 @@ from allmende.doors.gather_market import GatherMarket
 from allmende.doors.gather_orders import GatherOrders
 from allmende.doors.history import History
 from allmende.doors.live import Live
+from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.sight import Viewer
 
 YEAR_S = 31_536_000
@@ -39,9 +40,9 @@ STAGES = {
     "verify": ("verify", ("verify",)),
     "settle": ("settle", ("settle", "chain")),
     "govern": ("govern", ("govern",)),
-    "observe": ("observe", ("observe",)),
+    "observe": ("observe", ()),
 }
-"""Stage -> the page it leads to, and the pages that belong to it."""
+"""Stage -> the page it leads to, and the pages that belong to it; observing has its sections."""
 ABOVE = {
     "receipt": "receipts",
     **dict.fromkeys(("instrument", "trade", "issue", "order"), "market"),
@@ -67,6 +68,7 @@ class Pages:
         gather: Gather,
         exchange: tuple[GatherMarket, GatherOrders],
         chain: ChainPage,
+        observatory: Observatory,
         live: Live,
         doorman: Doorman,
         more: Mapping[str, Page] | None = None,
@@ -80,9 +82,18 @@ class Pages:
         self._words = words.load()
         self._assets = assets.assets()
         self._templates = assets.templates()
-        self._pages = {**_pages(gather, exchange, chain), **(more or {})}
+        seeing = {
+            name: Page(path, shows, open=True)
+            for name, (path, shows) in observatory.pages().items()
+        }
+        self._observatory = observatory
+        self._pages = {**_pages(gather, exchange, chain), **seeing, **(more or {})}
         head, listed = STAGES["settle"]
-        self._stages = {**STAGES, "settle": (head, (*listed, *(more or {})))}
+        self._stages = {
+            **STAGES,
+            "settle": (head, (*listed, *(more or {}))),
+            "observe": ("observe", tuple(seeing)),
+        }
 
     def routes(self) -> list[Route]:
         found = [Route(page.path, self._shows(name)) for name, page in self._pages.items()]
@@ -92,6 +103,7 @@ class Pages:
             Route("/sign-out", self.sign_out, methods=["POST"]),
             Route("/do/{command}", self.do, methods=["POST"]),
             Route("/live", self.live),
+            *self._observatory.routes(),
             Route("/receipts/{id}/file", self.file),
             Route("/static/{name}", self.static),
         ]
@@ -268,7 +280,6 @@ def _pages(
         "settle": Page("/settle", gather.settle, open=True),
         "chain": Page("/chain", chain.page, open=True),
         "govern": Page("/govern", gather.govern, open=True),
-        "observe": Page("/observe", gather.observe, open=True),
         "market": Page("/market", market.market, open=True),
         "instrument": Page("/market/{id}", market.instrument, open=True),
         "trade": Page("/market/{id}/trade", orders.trade),

@@ -1,0 +1,19 @@
+"""Sections: which pages the observatory has, in the order of their tabs.
+
+Rule: one line a page; the first is /observe itself.
+Invariant: a page's name is its path, its template and the first part of its files' names.
+Worked number: `value` is /observe/value, observe/value.html and value.actors.csv.
+"""
+
+from __future__ import annotations
+
+from allmende.doors.observatory.frame import Section, Sources
+from allmende.doors.observatory.overview import Overview
+from allmende.doors.observatory.value import ValueCaptured
+
+
+def sections(sources: Sources) -> tuple[Section, ...]:
+    return (
+        Section("overview", Overview(sources).gather),
+        Section("value", ValueCaptured(sources).gather),
+    )
