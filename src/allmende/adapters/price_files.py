@@ -13,6 +13,7 @@ import csv
 import fcntl
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -57,29 +58,32 @@ class Kept(Struct, frozen=True):
     new: int
     known: int
     revised: int
+    gone: int = 0
+    """Rows that a later snapshot no longer has."""
 
 
-def read(path: Path, today: date) -> Read:
-    """Raises BadFile; dates after `today` are slips."""
+def read(path: Path, today: date, formats: Sequence[Format] = FORMATS) -> Read:
+    """A file of one of the formats. Raises BadFile; dates after `today` are slips."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _read(path, csv.reader(file, strict=True), today)
+            return _read(path, csv.reader(file, strict=True), today, formats)
     except UnicodeDecodeError as error:
         raise BadFile([f"{path}: byte {error.start + 1} is not UTF-8 text"]) from None
     except OSError as error:
         raise BadFile([f"{path}: {error.strerror}"]) from None
 
 
-def _read(path: Path, reader: Any, today: date) -> Read:
+def _read(path: Path, reader: Any, today: date, formats: Sequence[Format]) -> Read:
     lines = _lines(path, reader)
     header = next(lines, (1, []))[1]
     names = [name.strip() for name in header]
-    format_ = next((f for f in FORMATS if set(names) == set(f.names)), None)
-    if format_ is None or len(names) != len(set(names)):
-        raise BadFile([f"{path}:1: {unknown(names)}"])
-    places = [names.index(name) for name in format_.names]
+    format_ = next((f for f in formats if f.fits(names)), None)
+    if format_ is None:
+        raise BadFile([f"{path}:1: {unknown(names, formats)}"])
+    places = [names.index(name) if name in names else None for name in format_.names]
     rows: dict[Row, Row] = {}
     at: dict[Row, int] = {}
+    shared: Counter[str] = Counter()
     complaints: list[str] = []
     repeats = 0
     for number, cells in lines:
@@ -88,9 +92,10 @@ def _read(path: Path, reader: Any, today: date) -> Read:
                 f"{path}:{number}: {len(cells)} columns, and the first line names {len(names)}"
             )
             continue
-        row = tuple(cells[place].strip() for place in places)
+        row = tuple("" if place is None else cells[place].strip() for place in places)
         wrong = list(format_.complaints(row, today))
-        key = format_.key_of(row)
+        key = format_.key_of(row, shared[row[0]])
+        shared[row[0]] += 1
         if not wrong and rows.get(key, row) != row:
             wrong = [f"{format_.say(key)} is said otherwise in line {at[key]}"]
         complaints += [f"{path}:{number}: {sentence}" for sentence in wrong]
@@ -119,6 +124,18 @@ def _records(format_: Format, rows: Mapping[Row, Row]) -> list[Any]:
     return [format_.record(dict(zip(names, row, strict=True))) for _, row in sorted(rows.items())]
 
 
+def _contradiction(
+    found: Read, name: str, kept: Mapping[Row, Row], other: Sequence[Row], gone: Sequence[Row]
+) -> BadFile:
+    said = [
+        f"{name}:{found.lines[key]}: {found.format.say(key)} is kept otherwise: "
+        f"{found.format.differences(kept[key], found.rows[key])}"
+        for key in other
+    ]
+    said += [f"{name}: {found.format.say(key)} is kept and not in this file" for key in gone]
+    return BadFile(said[:TOLD], max(0, len(said) - TOLD))
+
+
 class PriceFiles:
     """Histories in `<data>/prices`: one CSV file a format, in the columns it was imported in."""
 
@@ -127,24 +144,34 @@ class PriceFiles:
 
     def keep(self, found: Read, name: str, at: datetime, revise: bool = False) -> Kept:
         """Add what is new. Raises BadFile where it contradicts what is kept, unless `revise`."""
+        return self.keep_all([(found, name)], at, revise)[0]
+
+    def keep_all(
+        self, files: Sequence[tuple[Read, str]], at: datetime, revise: bool = False
+    ) -> list[Kept]:
+        """All of the files, or none if one of them contradicts what is kept or one before it."""
+        tables: dict[str, dict[Row, Row]] = {}
         with self._locked():
-            kept = self._rows(found.format)
-            other = [key for key, row in found.rows.items() if kept.get(key, row) != row]
-            if other and not revise:
-                raise BadFile(
-                    [
-                        f"{name}:{found.lines[key]}: {found.format.say(key)} is kept otherwise: "
-                        f"{found.format.differences(kept[key], found.rows[key])}"
-                        for key in other[:TOLD]
-                    ],
-                    max(0, len(other) - TOLD),
-                )
-            new = len(found.rows.keys() - kept.keys())
-            done = Kept(new, len(found.rows) - new - len(other), len(other))
-            if done.new or done.revised:
-                self._write(found.format, {**kept, **found.rows})
-                self._log(found, name, at, done)
+            done = [self._merge(tables, found, name, revise) for found, name in files]
+            for (found, name), change in zip(files, done, strict=True):
+                if change.new or change.revised or change.gone:
+                    self._write(found.format, tables[found.format.id])
+                    self._log(found, name, at, change)
         return done
+
+    def _merge(
+        self, tables: dict[str, dict[Row, Row]], found: Read, name: str, revise: bool
+    ) -> Kept:
+        kept = tables.setdefault(found.format.id, self._rows(found.format))
+        other = [key for key, row in found.rows.items() if kept.get(key, row) != row]
+        gone = kept.keys() - found.rows.keys() if found.format.snapshot else set()
+        if (other or gone) and not revise:
+            raise _contradiction(found, name, kept, other, sorted(gone))
+        new = len(found.rows.keys() - kept.keys())
+        for key in gone:
+            del kept[key]
+        kept.update(found.rows)
+        return Kept(new, len(found.rows) - new - len(other), len(other), len(gone))
 
     def load(self, format_: Format) -> list[Any]:
         """The records that are kept, in the order of their keys; none where nothing is.
@@ -170,7 +197,11 @@ class PriceFiles:
             return {}
         with path.open(encoding="utf-8", newline="") as file:
             rows = [tuple(cells) for cells in csv.reader(file)][1:]
-        return {format_.key_of(row): row for row in rows}
+        found, shared = {}, Counter[str]()
+        for row in rows:
+            found[format_.key_of(row, shared[row[0]])] = row
+            shared[row[0]] += 1
+        return found
 
     def _write(self, format_: Format, rows: Mapping[Row, Row]) -> None:
         path = self.folder / format_.file

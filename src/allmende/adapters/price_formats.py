@@ -35,7 +35,12 @@ class Column(NamedTuple):
 
 
 class Format(NamedTuple):
-    """`key` names the columns that say which row it is; `whole` checks a row as such."""
+    """`key` names the columns that say which row it is; `whole` checks a row as such.
+
+    `spare`: other columns may stand in the file, and are not kept. `snapshot`: a file is all there
+    is, so a later one replaces it. `many`: a first key that several rows share, each of its own.
+    `optional`: columns that a file may lack.
+    """
 
     id: str
     file: str
@@ -44,13 +49,25 @@ class Format(NamedTuple):
     key: Row
     whole: Callable[[Cells], str]
     record: Callable[[Cells], Any]
+    spare: bool = False
+    snapshot: bool = False
+    many: str = ""
+    optional: Row = ()
 
     @property
     def names(self) -> Row:
         return tuple(column.name for column in self.columns)
 
-    def key_of(self, row: Row) -> Row:
-        return tuple(row[self.names.index(name)] for name in self.key)
+    def fits(self, names: Sequence[str]) -> bool:
+        """Whether a first line of these names is one of this format."""
+        given, own = set(names), set(self.names)
+        needed = own - set(self.optional)
+        return len(given) == len(names) and given >= needed and (self.spare or given <= own)
+
+    def key_of(self, row: Row, nth: int = 0) -> Row:
+        """`nth` counts the rows of a name that many share."""
+        key = tuple(row[self.names.index(name)] for name in self.key)
+        return (*key, f"{nth:05}") if self.many and key[0] == self.many else key
 
     def say(self, key: Row) -> str:
         return " ".join(key)
@@ -75,14 +92,14 @@ class Format(NamedTuple):
         )
 
 
-def unknown(names: Sequence[str]) -> str:
+def unknown(names: Sequence[str], formats: Sequence[Format]) -> str:
     """Which columns the nearest format has, and what these lack."""
-    near = max(FORMATS, key=lambda f: len(set(names) & set(f.names)))
+    near = max(formats, key=lambda f: len(set(names) & set(f.names)))
     if not set(names) & set(near.names):
-        known = "; ".join(f"{f.what} ({','.join(f.names)})" for f in FORMATS)
+        known = "; ".join(f"{f.what} ({','.join(f.names)})" for f in formats)
         return f"the first line names no columns of a file that is known here. Known: {known}"
-    lack = [name for name in near.names if name not in names]
-    odd = [name for name in names if name not in near.names]
+    lack = [name for name in near.names if name not in (*names, *near.optional)]
+    odd = [] if near.spare else [name for name in names if name not in near.names]
     twice = sorted({name for name in names if names.count(name) > 1})
     said = [
         *([f"lacks {', '.join(lack)}"] if lack else []),

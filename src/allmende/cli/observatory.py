@@ -11,6 +11,7 @@ import click
 
 COMMANDS = {
     "actors": ("observatory_actors", "Legal entities: import, export, who controls whom."),
+    "import": ("observatory_import", "Take public data: clusters, models, chips, prices, gold."),
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
     "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),
     "focus": ("observatory_focus", "A month's bill as FOCUS 1.2, for any FinOps tool."),
