@@ -6,6 +6,7 @@ python -m bench gateway --only a,b   a part, printed; --write keeps it
 python -m bench desk                 the desk alone, printed; --write keeps it
 python -m bench matching             order books and the call auction; --write keeps it
 python -m bench gas                  what calls of the contracts cost; --write keeps it
+python -m bench observatory          a report over ten million receipts; --write keeps it
 python -m bench report               RESULTS.md again from results.json
 """
 
@@ -17,9 +18,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 
-from bench import desk, gas, gateway, machine, matching, peers, report, results
+from bench import desk, gas, gateway, machine, matching, observatory, peers, report, results
 from bench.peers import NotRun, Peer
 from bench.peers.base import BENCH
+
+RECEIPTS = 10_000_000
+"""Of the observatory's report."""
 
 
 def main(words: list[str]) -> int:
@@ -43,6 +47,10 @@ def main(words: list[str]) -> int:
     if ask.what in ("all", "gas"):
         kept.gas = gas.measure(_today(), command, _commit(), say)
         print(report.page(results.Results(gas=kept.gas)))
+    if ask.what in ("all", "observatory"):
+        made = observatory.measure(_today(), command, _commit(), RECEIPTS, ask.rounds, say)
+        kept.observatory = made
+        print(report.page(results.Results(observatory=made)))
     if ask.write or ask.what in ("all", "report"):
         results.write(kept)
         (BENCH / "RESULTS.md").write_text(report.page(kept))
@@ -52,7 +60,7 @@ def main(words: list[str]) -> int:
 def _arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    what = ["all", "setup", "gateway", "desk", "matching", "gas", "report"]
+    what = ["all", "setup", "gateway", "desk", "matching", "gas", "observatory", "report"]
     parser.add_argument("what", nargs="?", default="all", choices=what)
     parser.add_argument("--only", default="", help="peers, by name, with commas between")
     parser.add_argument("--rounds", type=int, default=3)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 
-from bench import gas_report, matching_report
+from bench import gas_report, matching_report, observatory
 from bench.gateway import CELLS, PACE_MS, PeerResult, Visit
 from bench.machine import Limits, Machine
 from bench.payload import EVENTS
@@ -41,6 +41,8 @@ def page(results: Results) -> str:
         parts += matching_report.section(results.matching, _machine(results.matching.machine))
     if results.gas:
         parts += gas_report.section(results.gas)
+    if results.observatory:
+        parts += observatory.section(results.observatory, _machine(results.observatory.machine))
     return "\n\n".join(parts) + "\n"
 
 

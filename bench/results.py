@@ -1,7 +1,7 @@
 """Results: what a run found, as it is kept in results.json and told in RESULTS.md.
 
 Rule: RESULTS.md is written from results.json, results.json by a run; neither by hand.
-Invariant: gateways, desk, matching and gas each carry their own date and command.
+Invariant: gateways, desk, matching, gas and observatory each carry their own date and command.
 Worked number: three rounds of 7_450, 7_900 and 7_600/s are told as 7,600.
 """
 
@@ -16,6 +16,7 @@ from bench.gas import GasResults
 from bench.gateway import Options, PeerResult
 from bench.machine import Limits, Machine
 from bench.matching import MatchingResults
+from bench.observatory import ObservatoryResults
 from bench.peers.base import BENCH
 
 PATH = BENCH / "results.json"
@@ -61,6 +62,7 @@ class Results(Struct):
     desk: DeskResults | None = None
     matching: MatchingResults | None = None
     gas: GasResults | None = None
+    observatory: ObservatoryResults | None = None
 
 
 def read(path: Path = PATH) -> Results:
