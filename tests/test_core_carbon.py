@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec import structs
 
 from allmende.core import budgets, carbon, machine
 from allmende.core import commands as c
 from allmende.core import events as e
-from allmende.core.nouns import Policy
+from allmende.core.nouns import Policy, Receipt
 from allmende.core.refusals import Refused, Why
+from allmende.core.settle import canonical
 from allmende.core.units import CREDIT, DAY, SECOND, EnergyRate, Units, energy, worst_ug
 from allmende.lab import model
 from allmende.lab.world import LOW, OFFERS, START, TOP, World, ask, secret
@@ -219,3 +221,23 @@ def test_137_of_1000_requests_fit_under_a_cap_and_not_one_more():
     node = world.state.budgets["physics"]
     assert (node.ug_spent, node.ug_held) == (137 * WORST_SMALL, 0)
     assert sum(isinstance(event, e.Captured) for event in world.events) == 137
+
+
+def test_a_receipt_of_before_water_reads_back_to_the_same_bytes():
+    """A receipt that states none is written as it always was, so its leaf is the same."""
+    world = world_with(None)
+    world.reserve("r1")
+    receipt = world.capture("r1", BOUND)
+    old = canonical(receipt)
+    assert b'"water"' not in old
+    assert canonical(msgspec.json.decode(old, type=Receipt)) == old
+    wet = structs.replace(BIG, site_ml_per_kwh=(75, 1_652), grid_ml_per_kwh=(1_947, 1_947))
+    world.do(c.PostOffer(offer=structs.replace(OFFERS[0], energy=wet)))
+    world.reserve("r2")
+    receipt = world.capture("r2", BOUND)
+    assert receipt.water is not None
+    new = canonical(receipt)
+    assert new.endswith(b'"water":{"site_ul":[29,1150],"grid_ul":[747,1355]}}'), new[-80:]
+    assert canonical(msgspec.json.decode(new, type=Receipt)) == new
+    again = structs.replace(receipt, water=None)
+    assert canonical(msgspec.json.decode(canonical(again), type=Receipt)) == canonical(again)

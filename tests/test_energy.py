@@ -19,7 +19,7 @@ from allmende.adapters.energy import (
     prefill_j,
     server_j,
 )
-from allmende.core.units import Units, energy
+from allmende.core.units import EnergyRate, Units, Water, energy, water
 
 
 def test_eight_billion_parameters_by_hand() -> None:
@@ -66,10 +66,25 @@ def test_a_rate_is_a_named_range_of_integers() -> None:
     assert rate.output_nj == (97_033_087, 1_420_867_727)
     assert rate.input_nj == (24_981_462, 82_507_584)
     assert rate.grid_g_per_kwh == (329, 330)
+    assert rate.grid_ml_per_kwh == (1_947, 1_947)
+    assert rate.site_ml_per_kwh == (75, 1_652)  # 0.09 / 1.20 and 1.8 / 1.09 litres
     assert rate.method == "ecologits-0.11.3+h100-fit-177"
     spent = energy(rate, Units(input=1000, output=500))
     assert spent.uj == (73_498_006, 792_941_448)  # 73 to 793 J
     assert spent.ug == (6_717, 72_687)  # 7 to 73 mg
+    drunk = water(rate, Units(input=1000, output=500))
+    assert drunk == Water((2, 364), (40, 429))  # microlitres
+
+
+def test_water_is_stated_part_by_part_or_not_at_all() -> None:
+    used = Units(output=1_000)
+    for method, site, drunk in (
+        ("none", (1, 1), None),
+        ("x", None, None),
+        ("x", (0, 1_800), Water((0, 306))),
+    ):
+        rate = EnergyRate((0, 0), (612_000_000, 612_000_000), (350, 350), method, site)
+        assert water(rate, used) == drunk
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,19 @@ server. A fit to 177 measured H100 configurations: output tokens, GPU only, erro
 2001.08361) on an H100 SXM (NVIDIA data sheet: 989 dense BF16 or 1_979 FP8 teraFLOPS, 700 W)
 and its eighth of a 1.2 kW server, at an assumed use of 60 to 20 % of that peak. Power usage
 effectiveness 1.09 to 1.20. Grids: location-based averages by country, from the table of the
-installed `ecologits` package. Training, hardware and idle time are not in it.
+installed `ecologits` package, and so the water in making the electricity. Water for cooling on
+site: rules/world/data-centre-water. Training, hardware and idle time are not in it.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from datetime import date
 from functools import cache
 from importlib.metadata import files, version
 
+from allmende.adapters.rules import rules
 from allmende.core.units import EnergyRate
 
 PUE = (1.09, 1.20)
@@ -33,6 +36,8 @@ FIT_ERROR = 1.52
 PREFILL_USE = (0.60, 0.20)
 H100_FLOPS = 989e12
 H100_W, SERVER_W, SERVER_GPUS, GPU_GB = 700.0, 1200.0, 8, 80.0
+WATER, WATER_SEEN = "world/data-centre-water", date(2026, 11, 21)
+"""The rule and the day that its figures are taken as of: a rate is a fact, dated by its event."""
 WH_J, NJ = 3600.0, 1e9
 
 
@@ -63,6 +68,8 @@ def energy_rate(
         output_nj=_range_nj(min(output), max(output)),
         grid_g_per_kwh=grid_g_per_kwh(country),
         method=f"ecologits-{version('ecologits')}+h100-fit-177",
+        site_ml_per_kwh=site_ml_per_kwh(PUE),
+        grid_ml_per_kwh=grid_ml_per_kwh(country),
     )
 
 
@@ -72,6 +79,7 @@ def metered_rate(
     output_per_s: float,
     country: str,
     pue: tuple[float, float] = (1.0, 1.0),
+    method: str = "metered",
 ) -> EnergyRate:
     """The rate of a machine whose power and throughput are known: watts over tokens/s.
 
@@ -84,7 +92,9 @@ def metered_rate(
         input_nj=_nj(low / input_per_s, high / input_per_s),
         output_nj=_nj(low / output_per_s, high / output_per_s),
         grid_g_per_kwh=grid_g_per_kwh(country),
-        method="metered",
+        method=method,
+        site_ml_per_kwh=site_ml_per_kwh(pue),
+        grid_ml_per_kwh=grid_ml_per_kwh(country),
     )
 
 
@@ -127,12 +137,35 @@ def grid_g_per_kwh(country: str) -> tuple[int, int]:
     return _outwards(min(grids.values()), max(grids.values()), 1000.0)
 
 
-@cache
+def grid_ml_per_kwh(country: str) -> tuple[int, int]:
+    """Millilitres used in making a kWh, rounded outwards; of all countries if unknown."""
+    waters = {name: row["wue"] for name, row in _mixes().items()}
+    if country in waters:
+        return _outwards(waters[country], waters[country], 1000.0)
+    return _outwards(min(waters.values()), max(waters.values()), 1000.0)
+
+
+def site_ml_per_kwh(pue: tuple[float, float]) -> tuple[int, int]:
+    """Millilitres for cooling on site, per kWh with the overhead `pue` in it."""
+    low, high = rules(WATER, WATER_SEEN).values["wue_l_per_kwh"]
+    return _outwards(low / pue[1], high / pue[0], 1000.0)
+
+
 def _grids() -> dict[str, float]:
-    """kg per kWh by country, read without importing the package, which pulls in much."""
+    return {name: row["gwp"] for name, row in _mixes().items()}
+
+
+@cache
+def _mixes() -> dict[str, dict[str, float]]:
+    """`gwp` in kg and `wue` in litres per kWh by country, read without importing the package,
+    which pulls in much."""
     found = [file for file in files("ecologits") or () if file.name == "electricity_mixes.json"]
     table = json.loads(found[0].read_text())["electricity_mixes"]
-    return {row["name"]: float(row["gwp"]) for row in table if row["gwp"] > 0}
+    return {
+        row["name"]: {part: float(row[part]) for part in ("gwp", "wue")}
+        for row in table
+        if row["gwp"] > 0
+    }
 
 
 def _range_nj(low_j: float, high_j: float) -> tuple[int, int]:

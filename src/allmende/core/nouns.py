@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from allmende.core.evidence import Pairs
-from allmende.core.units import Amount, Energy, EnergyRate, Instant, Tariff, Units, Zone
+from allmende.core.units import Amount, Energy, EnergyRate, Instant, Tariff, Units, Water, Zone
 
 SYSTEM = "system"
 """The actor of commands that the desk's own house issues; no door can name it."""
@@ -238,6 +238,7 @@ class Receipt(Struct, frozen=True, omit_defaults=True):
     right: str = ""
     grains: int = 0
     payer: str = ""
+    water: Water | None = None
 
 
 def payer(account: str, right: str) -> str:

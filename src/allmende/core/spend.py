@@ -19,7 +19,7 @@ from allmende.core.identity import arrive, key, require_rate
 from allmende.core.nouns import ENDPOINTS, OUTCOMES, Hold, Provisional, Receipt, payer
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
-from allmende.core.units import SECOND, Units, clip, energy, price, worst_ug
+from allmende.core.units import SECOND, Units, clip, energy, price, water, worst_ug
 from allmende.core.waterfall import payments, shares
 
 BOUND_MAX = 10**12
@@ -175,6 +175,7 @@ def _receipt(
         right=hold.right,
         grains=rights.grains_of(state, hold.right, hold.tariff, units),
         payer=ledger.bond_account(hold.right) if hold.right else "",
+        water=water(offer.energy, units),
     )
 
 

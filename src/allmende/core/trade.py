@@ -17,7 +17,7 @@ from allmende.core.identity import allow, find_member, new_id
 from allmende.core.nouns import ENDPOINTS, Offer
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State, Trading
-from allmende.core.units import METERS, Instant, Tariff
+from allmende.core.units import METERS, EnergyRate, Instant, Tariff
 
 RATE_MAX = 10**15
 """Pico-credits a unit: a thousand credits a token is a slip of the keyboard."""
@@ -57,12 +57,19 @@ def _require_terms(offer: Offer) -> None:
     ):
         if not 1 <= value <= most:
             raise Refused(Why.BAD_VALUE, f"{name} is 1 to {most}, not {value}.")
-    ranges = (offer.energy.input_nj, offer.energy.output_nj, offer.energy.grid_g_per_kwh)
-    if any(not 0 <= low <= high <= ENERGY_MAX for low, high in ranges):
-        raise Refused(Why.BAD_VALUE, "Energy is a range (low, high) of nanojoules and g/kWh.")
+    _require_energy(offer.energy)
     country = offer.zone.country
     if len(country) != 3 or not country.isalpha() or not country.isupper():
         raise Refused(Why.BAD_VALUE, f"A zone's country is three letters as DEU, not {country!r}.")
+
+
+def _require_energy(rate: EnergyRate) -> None:
+    stated = (rate.input_nj, rate.output_nj, rate.grid_g_per_kwh)
+    water = [part for part in (rate.site_ml_per_kwh, rate.grid_ml_per_kwh) if part is not None]
+    if any(not 0 <= low <= high <= ENERGY_MAX for low, high in (*stated, *water)):
+        raise Refused(
+            Why.BAD_VALUE, "Energy is ranges (low, high) of nanojoules, g/kWh and ml/kWh."
+        )
 
 
 def _require_tariff(tariff: Tariff) -> None:

@@ -65,13 +65,17 @@ class Unpriced(Exception):
 class EnergyRate(Struct, frozen=True):
     """Energy and carbon of one offer: nanojoules per token (low, high), grams per kWh.
 
-    Data-centre overhead (PUE) is inside the nanojoules. `method` names the source.
+    Data-centre overhead (PUE) is inside the nanojoules. `method` names the source. Water is
+    millilitres per kWh so figured, in cooling on site and in making the electricity; None where
+    nobody stated it.
     """
 
     input_nj: tuple[int, int] = (0, 0)
     output_nj: tuple[int, int] = (0, 0)
     grid_g_per_kwh: tuple[int, int] = (0, 0)
     method: str = "none"
+    site_ml_per_kwh: tuple[int, int] | None = None
+    grid_ml_per_kwh: tuple[int, int] | None = None
 
 
 class Energy(Struct, frozen=True):
@@ -80,6 +84,13 @@ class Energy(Struct, frozen=True):
     uj: tuple[int, int] = (0, 0)
     ug: tuple[int, int] = (0, 0)
     method: str = "none"
+
+
+class Water(Struct, frozen=True, omit_defaults=True):
+    """An estimate as ranges of microlitres: on site, and off site in making the electricity."""
+
+    site_ul: tuple[int, int] | None = None
+    grid_ul: tuple[int, int] | None = None
 
 
 class Zone(Struct, frozen=True, gc=False):
@@ -179,6 +190,24 @@ def energy(rate: EnergyRate, units: Units) -> Energy:
     )
 
 
+def water(rate: EnergyRate, units: Units) -> Water | None:
+    """Water of the same range of energy, each part that the rate states; None where none is."""
+    site, grid = rate.site_ml_per_kwh, rate.grid_ml_per_kwh
+    if rate.method == "none" or (site is None and grid is None):
+        return None
+    prompt = units.input + units.cached + units.embedding
+    low, high = (prompt * rate.input_nj[end] + units.output * rate.output_nj[end] for end in (0, 1))
+    parts = (
+        part
+        and (
+            _above(low * part[0], _NJ_ML_PER_KWH_TO_UL),
+            _above(high * part[1], _NJ_ML_PER_KWH_TO_UL),
+        )
+        for part in (site, grid)
+    )
+    return Water(*parts)
+
+
 def worst_ug(rate: EnergyRate, bound: Units) -> int:
     """Micrograms that usage within `bound` causes at most; 0 where the rate states none."""
     if rate.method == "none":
@@ -190,6 +219,8 @@ def worst_ug(rate: EnergyRate, bound: Units) -> int:
 
 _NJ_G_PER_KWH_TO_UG = 3_600_000_000
 """1 kWh = 3.6e15 nJ and 1 g = 1e6 ug, so nJ times g/kWh over 3.6e9 gives ug."""
+_NJ_ML_PER_KWH_TO_UL = 3_600_000_000_000
+"""1 ml = 1e3 ul, so nJ times ml/kWh over 3.6e12 gives ul."""
 
 
 def _above(value: int, unit: int) -> int:

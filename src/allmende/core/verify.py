@@ -16,7 +16,7 @@ from allmende.core import events as e
 from allmende.core import ledger, rights, wallets
 from allmende.core.nouns import Provisional, paid
 from allmende.core.state import State
-from allmende.core.units import PPM, Units, clip, energy, price
+from allmende.core.units import PPM, Units, clip, energy, price, water
 from allmende.core.waterfall import payments
 
 BAND_TOKENS = 2
@@ -65,6 +65,7 @@ def _final(state: State, rest: Provisional, counted: Units | None, at: int) -> e
         price=cost,
         waterfall=payments(old.provider, rest.shares, cost),
         energy=energy(rest.hold.offer.energy, units),
+        water=water(rest.hold.offer.energy, units),
         basis="counted",
         verdict=verdict_on(counted, old.reported, state.parameters["completion_band_ppm"]),
         counted=counted,

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from allmende.core.nouns import Hold, Receipt
-from allmende.core.units import Energy, Units, Zone, credits
+from allmende.core.units import Energy, Units, Water, Zone, credits
 from allmende.doors.errors import JSON, Headers
 
 STREAM = (
@@ -23,7 +23,8 @@ STREAM = (
 
 
 class Slip(Struct, frozen=True, omit_defaults=True):
-    """`price` is credits of `asset` as decimal text; energy is microjoules, micrograms.
+    """`price` is credits of `asset` as decimal text; energy is microjoules, micrograms;
+    water, where stated, microlitres.
 
     While `verdict` is "pending" our own count is still to come and may change the price.
     Where rights paid, `grains` of instrument `right` did, and the price is what they are worth.
@@ -42,6 +43,7 @@ class Slip(Struct, frozen=True, omit_defaults=True):
     outcome: str
     right: str = ""
     grains: int = 0
+    water: Water | None = None
 
 
 encode = msgspec.json.Encoder().encode
@@ -62,6 +64,7 @@ def of(receipt: Receipt) -> Slip:
         receipt.outcome,
         receipt.right,
         receipt.grains,
+        receipt.water,
     )
 
 
