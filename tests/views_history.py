@@ -14,6 +14,7 @@ from pathlib import Path
 from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.core import commands as c
 from allmende.core import custody_commands as w
+from allmende.core import drill_commands as d
 from allmende.core import events as e
 from allmende.core import exchange_commands as x
 from allmende.core import machine
@@ -56,6 +57,8 @@ def founding() -> list[c.Command]:
         c.RegisterTitle(at=START, title=Title("box", "host", "machine", "Box")),
         c.Deposit(at=START, member="host", amount=RICH, reference="2"),
         c.SetParameter(at=START, name="call_seconds", value=0),
+        c.SetParameter(at=START, name="drills_allowed", value=1),
+        c.SetParameter(at=START, name="drill_seconds", value=3_600),
         c.SetParameter(at=START, name="breaker_ppm", value=10_000_000),
     ]
 
@@ -104,6 +107,7 @@ class Market:
     def __init__(self, seed: int) -> None:
         self.luck = random.Random(seed)
         self._other = random.Random(seed + 1)
+        self._drills = random.Random(seed + 2)
         self.state = State()
         self.events: list[e.Event] = []
         self.at = START
@@ -129,6 +133,8 @@ class Market:
             self.submit(self._step())
             if self._other.random() < 0.1:
                 self.submit(self._custody())
+            if self._drills.random() < 0.05:
+                self.submit(self._drill())
         return self
 
     def _permit(self, lane: int, limit: int) -> Permit:
@@ -137,6 +143,16 @@ class Market:
         sealed = "sealed" if not lane or luck.random() < 0.5 else ""
         models = MODELS[:1] * (lane == 2)
         return Permit(lane, "0x" + "5e" * 20, limit, models, ends, "a signature", sealed)
+
+    def _drill(self) -> c.Command:
+        luck, at = self._drills, self.at
+        one = luck.choice([*self.state.drills, "none"])
+        offers = tuple(luck.sample([f"o{i}" for i in range(4)], luck.randint(1, 2)))
+        started = d.StartDrill(
+            at=at, id=f"drill{at}", offers=offers, seconds=3_600, label="country=DEU"
+        )
+        ended, noted = d.EndDrill(at=at, id=one), d.NoteDrill(at=at, id=one, refused=3)
+        return luck.choice((started, started, ended, noted, c.Tick(at=at)))
 
     def _custody(self) -> c.Command:
         luck, at, state = self._other, self.at, self.state

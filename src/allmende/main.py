@@ -178,6 +178,7 @@ class Market:
         """Once a second let the machine see the time; without anything due nothing is written."""
         while True:
             await asyncio.sleep(1)
+            self._gateway.turned_away.tell()
             await self.desk.submit(Tick(at=self._clock.now()))
 
     def serve_local(self, ready: Callable[[str], None]) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from allmende.adapters.views_actors import WHO
+from allmende.adapters.views_drills import DRILL_QUERIES
 from allmende.adapters.views_lists import LISTS
 from allmende.adapters.views_market import MARKET
 from allmende.adapters.views_receipts import RECEIPTS
@@ -22,7 +23,7 @@ from allmende.adapters.views_select import Select, checked
 from allmende.adapters.views_sums import SUMS
 from allmende.core.refusals import Refused, Why
 
-QUERIES = {**RECEIPTS, **SUMS, **LISTS, **MARKET, **WHO}
+QUERIES = {**RECEIPTS, **SUMS, **LISTS, **MARKET, **WHO, **DRILL_QUERIES}
 
 
 class Asked(NamedTuple):

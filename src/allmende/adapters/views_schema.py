@@ -16,7 +16,7 @@ from pathlib import Path
 
 from allmende.core.units import METERS
 
-VERSION = 4
+VERSION = 5
 """Of the tables and of what is folded into them. A file of another version is folded anew."""
 
 UNITS = METERS
@@ -166,6 +166,9 @@ CREATE TABLE stakes (
 CREATE TABLE supplies (
   scope TEXT, subject TEXT, layer TEXT, supplier TEXT, access TEXT, source TEXT, date TEXT,
   grade TEXT, PRIMARY KEY (scope, subject, layer, supplier)) WITHOUT ROWID;
+CREATE TABLE drills (  -- closed: the event that ended it; refused: at least so many requests
+  number INTEGER PRIMARY KEY, id TEXT, at INTEGER, label TEXT, offers TEXT, until INTEGER,
+  ended INTEGER, closed INTEGER, cause TEXT, refused INTEGER NOT NULL DEFAULT 0);
 """
 
 

@@ -53,6 +53,7 @@ class Account:
             "/api/balances": (self.balances, "Balances by account and asset."),
             "/api/titles": (self.titles, "Titles. Public."),
             "/api/offers": (self.offers, "Standing offers. Public."),
+            "/api/drills": (self.drills, "Drills, the newest first, and what they showed. Public."),
             "/api/parameters": (self.parameters, "The rules, their bounds, what is due. Public."),
             "/api/batches": (self.batches, "Closed batches. Public."),
             "/api/cases": (self.cases, "Open cases, with what they rest on. Operators."),
@@ -104,6 +105,11 @@ class Account:
     async def offers(self, request: Request) -> Response:
         viewer = self._anybody(request)
         return reply(lookups.offers(self._desk.state, viewer, self._counter.now()))
+
+    async def drills(self, request: Request) -> Response:
+        await self._history.fresh()
+        before, limit = number(request, "before"), number(request, "limit") or 50
+        return reply(await self._history.drills(before=before, limit=limit))
 
     async def parameters(self, _: Request) -> Response:
         return reply(lookups.parameters(self._desk.state))

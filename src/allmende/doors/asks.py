@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from allmende.core import commands as c
+from allmende.core import drill_commands as dc
 from allmende.core import exchange_commands as x
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
@@ -61,6 +62,8 @@ COMMANDS: dict[str, type[c.Command]] = {
     "import_actors": c.ImportActors,
     "open_case": x.OpenCase,
     "decide_case": x.DecideCase,
+    "start_drill": dc.StartDrill,
+    "end_drill": dc.EndDrill,
     **EXCHANGE,
 }
 """Everything else (reserve, capture, tick, ...) is the house's own and has no door."""

@@ -28,6 +28,7 @@ from allmende.desk import Desk, Stopped
 from allmende.doors import catalogue, errors, heads, policy
 from allmende.doors.caller import Caller
 from allmende.doors.charge import House, Request
+from allmende.doors.drilling import TurnedAway
 from allmende.doors.pay_per_call import PayPerCall
 from allmende.doors.recounts import Recounts
 from allmende.doors.relay import Objection, Relay
@@ -86,6 +87,7 @@ class Gateway:
         self._clock = clock
         self._limits = limits
         self._closing = False
+        self.turned_away = TurnedAway(desk, clock)
         self._ids = _ids(clock)
         self.pay_per_call: PayPerCall | None = None
         """Serves callers without a key, in a market with a chain."""
@@ -122,6 +124,7 @@ class Gateway:
         try:
             reply = await self._serve(visit)
         except Refused as refused:
+            self.turned_away.count(refused)
             vouching = self.vouching
             reply = errors.refusal(refused if vouching is None else vouching.explained(refused))
         except Objection as objection:

@@ -22,7 +22,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.settle import receipt_leaf
 from allmende.core.units import METERS, credits
 from allmende.desk import Desk
-from allmende.doors import sight
+from allmende.doors import drilling, sight
 from allmende.doors.lookups import market
 from allmende.doors.lots import text
 from allmende.doors.plain import iso
@@ -170,6 +170,10 @@ class History:
             }
             for row in rows
         ]
+
+    async def drills(self, *, before: int | None = None, limit: int = 50) -> list[Row]:
+        """Drills, newest first; see doors.drilling."""
+        return await drilling.past(self._views, before=before, limit=limit)
 
     async def totals(self, viewer: Viewer | None) -> dict[str, list[Row]]:
         """Totals by dimension. Everybody sees the market's; members' are as visible as they."""

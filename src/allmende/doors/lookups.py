@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from allmende.core import budgets, carbon, ledger
+from allmende.core.drilling import drill_over
 from allmende.core.govern import PARAMETERS
 from allmende.core.nouns import Key, Market, Offer
 from allmende.core.state import Budget, State
@@ -167,6 +168,7 @@ def offers(state: State, viewer: Viewer | None, at: Instant) -> list[Row]:
 
 def _offer(state: State, offer: Offer, at: Instant) -> Row:
     trading = state.trading[offer.id]
+    drill = drill_over(state, offer.id, at)
     same = ("id", "model", "provider", "title", "asset", "capacity", "context", "max_output")
     return {
         **{name: getattr(offer, name) for name in same},
@@ -178,6 +180,7 @@ def _offer(state: State, offer: Offer, at: Instant) -> Row:
         "recounted": bool(offer.vocabulary),
         "evidence": offer.evidence,
         "down_until": iso(trading.down_until) if trading.down_until > at else None,
+        "drill": None if drill is None else drill.id,
     }
 
 
