@@ -10,6 +10,7 @@ import importlib
 import click
 
 COMMANDS = {
+    "anchors": ("observatory_anchors", "Published values beside our own; fails if one differs."),
     "actors": ("observatory_actors", "Legal entities: import, export, who controls whom."),
     "import": ("observatory_import", "Take public data: clusters, models, chips, prices, gold."),
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
