@@ -13,6 +13,7 @@ COMMANDS = {
     "anchors": ("observatory_anchors", "Published values beside our own; fails if one differs."),
     "actors": ("observatory_actors", "Legal entities: import, export, who controls whom."),
     "import": ("observatory_import", "Take public data: clusters, models, chips, prices, gold."),
+    "value": ("observatory_value", "Who earned what, where; the sums against the ledger."),
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
     "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),
     "focus": ("observatory_focus", "A month's bill as FOCUS 1.2, for any FinOps tool."),

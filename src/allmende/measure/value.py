@@ -18,9 +18,11 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from allmende.core.actors import Registry
 from allmende.core.nouns import Receipt
 from allmende.core.units import Amount
 from allmende.measure.cells import Cell
+from allmende.measure.control import Control
 
 UNKNOWN = "unknown"
 DIMENSIONS = ("role", "layer", "actor", "place", "owner")
@@ -65,8 +67,9 @@ class Line(Struct, frozen=True):
 
 
 class Actor(NamedTuple):
-    """What a registry knows of an account: its country, its ultimate parent and that one's."""
+    """What a registry knows of an account: who it is, where, its ultimate parent and where."""
 
+    brand: str = ""
     country: str = ""
     owner: str = ""
     owner_country: str = ""
@@ -100,6 +103,19 @@ class Leakage(NamedTuple):
         return 1 - (self.kept + self.unknown) / self.spent, 1 - self.kept / self.spent
 
 
+def known(registry: Registry) -> dict[str, Actor]:
+    """Account -> what the registry knows of it. An account that it does not name is not here."""
+    control = Control(registry)
+    found = {}
+    for one in registry.actors:
+        top = control.ultimate(one.id)
+        for account in one.accounts:
+            found[account] = Actor(
+                one.brand or one.name, one.jurisdiction, top, control.jurisdiction(top)
+            )
+    return found
+
+
 def lines(receipt: Receipt) -> Iterator[Line]:
     """Lines of a final receipt."""
     zone = receipt.zone
@@ -130,10 +146,14 @@ def owner(line: Line, actors: Mapping[str, Actor]) -> str:
 
 
 def actor(line: Line, actors: Mapping[str, Actor], entity: str) -> str:
-    """The account (`legal`), who runs the host's machines (`brand`), or the ultimate `parent`."""
+    """The account (`legal`), the name that people know it by (`brand`), or the ultimate `parent`.
+
+    Where the registry knows nothing, a host has the operator and the parent of its receipts.
+    """
     host = line.role == "host"
     if entity == "brand":
-        return (line.operator if host else "") or line.account
+        said = actors.get(line.account, NOBODY).brand
+        return said or (line.operator if host else "") or line.account
     if entity == "parent":
         known = actors.get(line.account, NOBODY).owner
         return known or (line.parent if host else "") or line.account

@@ -1,4 +1,4 @@
-"""Actors: what is known of the accounts that earn and spend: country, ultimate parent.
+"""Actors: what is known of the accounts that earn and spend: country, ultimate parent, name.
 
 Rule: only what the market's registry of legal entities says; nothing is guessed from a name.
 Invariant: an account that nobody registered is unknown, and stays so in every sum.
@@ -8,17 +8,29 @@ Worked number: three hosts and two authors of which one host is registered: one 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from allmende.core.actors import Registry
 from allmende.core.state import State
-from allmende.measure.value import Actor
+from allmende.doors.history import History
+from allmende.measure.value import Actor, known
 
 
-def known(state: State) -> Mapping[str, Actor]:
-    """Account -> what the registry knows of it."""
-    return {}
+class Actors(NamedTuple):
+    """`known`: account -> what the registry says of it."""
+
+    known: Mapping[str, Actor]
+    registry: Registry
+    state: State
+
+    def name(self, id_: str) -> str:
+        """A member's name, else a legal entity's; of what is neither (the commons, a brand, a
+        parent that only an offer names) the id."""
+        member = self.state.members.get(id_)
+        entity = next((one.name for one in self.registry.actors if one.id == id_), id_)
+        return member.name if member else entity
 
 
-def name(state: State, account: str) -> str:
-    """A member's name; of what is no member (the commons, a brand, a parent) the id."""
-    found = state.members.get(account)
-    return found.name if found else account
+async def actors(history: History, state: State) -> Actors:
+    registry, _ = await history.registry()
+    return Actors(known(registry), registry, state)

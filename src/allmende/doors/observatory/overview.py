@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from allmende.core.units import credits, pico
 from allmende.doors.history import PUBLIC_DIMENSIONS
-from allmende.doors.observatory import actors
+from allmende.doors.observatory.actors import actors
 from allmende.doors.observatory.frame import Asked, Found, Row, Sources, Table
 from allmende.doors.observatory.value import REST, captured
 from allmende.measure import value
@@ -60,9 +60,8 @@ class Overview:
         history, bounds = self._sources.history, asked.window.bounds()
         every = {name: await history.total(name, **bounds) for name in PUBLIC_DIMENSIONS}
         receipts = sum(int(row["receipts"]) for row in every["country"])
-        capture = value.capture(
-            await captured(self._sources, asked, asset), actors.known(state), "parent"
-        )
+        known = (await actors(history, state)).known
+        capture = value.capture(await captured(self._sources, asked, asset), known, "parent")
         totals = {name: hushed(rows, k) for name, rows in every.items()}
         totals = {**await history.own_totals(asked.seen.viewer, **bounds), **totals}
         shows = {

@@ -16,7 +16,7 @@ import msgspec
 
 from allmende.core.state import State
 from allmende.core.units import Amount, credits
-from allmende.doors.observatory import actors
+from allmende.doors.observatory.actors import Actors, actors
 from allmende.doors.observatory.frame import Asked, Found, Row, Sources, Table
 from allmende.measure import value
 from allmende.measure.cells import Cell, Published, publish
@@ -39,7 +39,8 @@ class ValueCaptured:
         asset = asked.choice("asset", list(state.assets), next(iter(state.assets)))
         entity = asked.choice("entity", value.ENTITIES, "parent")
         found = await captured(self._sources, asked, asset)
-        known = actors.known(state)
+        who = await actors(self._sources.history, state)
+        known = who.known
         capture = value.capture(found, known, entity)
         k = 0 if asked.operates else self._sources.min_cell
         cells = {name: publish(capture.by[name], k) for name in value.DIMENSIONS}
@@ -59,9 +60,9 @@ class ValueCaptured:
             "with_rights": credits(capture.with_rights),
             "agree": paid == capture.total,
             "pending": _pending(state, asset),
-            "cells": {name: _bars(cells[name], capture.total, state) for name in cells},
+            "cells": {name: _bars(cells[name], who) for name in cells},
             "smile": _smile(cells["layer"], capture.total),
-            "earned": _earned(matrix, capture.total, state),
+            "earned": _earned(matrix, who),
             "home": home,
             "homes": homes,
             "leaks": _leaks(found, known, home),
@@ -91,13 +92,13 @@ def _pending(state: State, asset: str) -> Row:
     return {"receipts": len(waiting), "amount": credits(sum(one.price for one in waiting))}
 
 
-def _bars(found: Published[str], total: Amount, state: State) -> list[dict[str, Any]]:
+def _bars(found: Published[str], who: Actors) -> list[dict[str, Any]]:
     """Rows with bars; the rest last, without an amount where even that is too little."""
     most = max([cell.amount for cell in found.shown.values()] or [1]) or 1
     rows = [
         {
             "value": key,
-            "label": actors.name(state, key),
+            "label": who.name(key),
             "receipts": cell.receipts,
             "amount": credits(cell.amount),
             "pico": cell.amount,
@@ -125,15 +126,13 @@ def _rest(found: Published[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _earned(
-    found: Published[tuple[str, str, str, str]], total: Amount, state: State
-) -> list[dict[str, Any]]:
+def _earned(found: Published[tuple[str, str, str, str]], who: Actors) -> list[dict[str, Any]]:
     names = ("actor", "role", "place", "owner")
     rows = [
         {
             **dict(zip(names, key, strict=True)),
             "value": key[0],
-            "label": actors.name(state, key[0]),
+            "label": who.name(key[0]),
             "receipts": cell.receipts,
             "amount": credits(cell.amount),
             "pico": cell.amount,
