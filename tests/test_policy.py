@@ -120,3 +120,37 @@ def _read(header: bytes, field: bytes) -> Policy | Why:
         return policy.read(header, field)
     except Refused as refused:
         return refused.why
+
+
+SEALS: list[tuple[str, dict[str, Any], Policy]] = [
+    ("min-seal=SOV-3:3,sov-1:2", {"min_seal": {"SOV-1": 2, "SOV-3": 3}},
+     Policy(min_seal=(("SOV-1", 2), ("SOV-3", 3)))),
+    ("min-seal=2", {"min_seal": 2},
+     Policy(min_seal=tuple((f"SOV-{number}", 2) for number in range(1, 9)))),
+    ("max-exposure=US:1,deu:E0", {"max_exposure": ["USA:E1", "DEU:0"]},
+     Policy(max_exposure=(("DEU", 0), ("US", 1)))),
+    ("max-kill-switch=us:0", {"max-kill-switch": "US:0"}, Policy(max_kill_switch=(("US", 0),))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("header", "field", "expected"), SEALS)
+def test_sovereignty_is_demanded_per_objective_and_per_regime(
+    header: str, field: dict[str, Any], expected: Policy
+) -> None:
+    assert policy.read(header.encode(), b"") == expected
+    assert policy.read(b"", json.dumps(field).encode()) == expected
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("min-seal=", "min-seal=5", "min-seal=SOV-9:1", "min-seal=SOV-1", "min-seal=SOV-1:-1"),
+        *("min-seal=SOV-1:1,SOV-1:2", "min-seal=1,2", "min-seal=1.5", "max-exposure=US"),
+        *("max-exposure=US:4", "max-exposure=1", "max-exposure=XXX:1", "max-exposure=US:1,USA:2"),
+        *("max-kill-switch=US:3", "max-kill-switch=:1", "max-kill-switch=US:99999"),
+    ],
+)
+def test_a_floor_that_is_not_understood_is_refused(header: str) -> None:
+    with pytest.raises(Refused, match="Policy:") as refused:
+        policy.read(header.encode(), b"")
+    assert refused.value.why is Why.BAD_VALUE

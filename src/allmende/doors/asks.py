@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 
 from allmende.core import commands as c
 from allmende.core import drill_commands as dc
+from allmende.core import evidence_commands as v
 from allmende.core import exchange_commands as x
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
@@ -43,6 +44,15 @@ EXCHANGE: dict[str, type[c.Command]] = {
     "set_tier": x.SetTier,
 }
 """The exchange's commands: prices and quantities of these are written in lots."""
+EVIDENCE: dict[str, type[c.Command]] = {
+    "file_evidence": v.FileEvidence,
+    "import_evidence": v.ImportEvidence,
+    "confirm_evidence": v.ConfirmEvidence,
+    "withdraw_evidence": v.WithdrawEvidence,
+    "assess": v.Assess,
+    "withdraw_assessment": v.WithdrawAssessment,
+    "set_floor": v.SetFloor,
+}
 COMMANDS: dict[str, type[c.Command]] = {
     "add_member": c.AddMember,
     "add_budget": c.AddBudget,
@@ -64,6 +74,7 @@ COMMANDS: dict[str, type[c.Command]] = {
     "decide_case": x.DecideCase,
     "start_drill": dc.StartDrill,
     "end_drill": dc.EndDrill,
+    **EVIDENCE,
     **EXCHANGE,
 }
 """Everything else (reserve, capture, tick, ...) is the house's own and has no door."""
@@ -74,6 +85,8 @@ NOUN = {
     "register_title": "title",
     "post_offer": "offer",
     "list_instrument": "instrument",
+    "file_evidence": "evidence",
+    "assess": "assessment",
 }
 """Commands that carry one noun, whose fields stand flat in the request."""
 OURS = frozenset({"by", "at", "idem"})

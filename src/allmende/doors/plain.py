@@ -16,6 +16,7 @@ from typing import Any
 
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Amount, Instant, credits, pico
+from allmende.doors import demands
 
 MILLION = 1_000_000
 AMOUNTS = frozenset(
@@ -44,7 +45,7 @@ MICROGRAMS = frozenset({"cap_ug"})
 INSTANTS = frozenset(
     {
         *("at", "expires", "effective", "since", "until", "deadline", "down_until"),
-        *("start", "end", "due", "call_until"),
+        *("start", "end", "due", "call_until", "issued"),
     }
 )
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -123,6 +124,10 @@ def _inward(name: str, value: Any) -> Any:
         return to_instant(value, name)
     if name in MICROGRAMS:
         return to_micrograms(value, name)
+    if name == "rows" and isinstance(value, list):
+        return [inward(row) if isinstance(row, dict) else row for row in value]
+    if name in demands.NAMES:
+        return demands.inward(name, value)
     if name == "tariff" and isinstance(value, dict):
         return {
             meter: None if price is None else to_rate(price, f"tariff.{meter}")

@@ -19,9 +19,11 @@ import msgspec
 from msgspec import Raw
 
 from allmende.core.book import ANYTHING
+from allmende.core.evidence import Pairs
 from allmende.core.nouns import Policy
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import pico
+from allmende.doors import demands
 
 HEADER = b"x-allmende-policy"
 HEADER_MAX = 4_096
@@ -32,6 +34,7 @@ MILLION = 1_000_000
 
 Words: TypeAlias = tuple[str, ...]
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_PAIRS = msgspec.json.Decoder(dict[str, int])
 _VALUE = msgspec.json.Decoder(str | list[str])
 
 
@@ -83,7 +86,9 @@ def _from_field(field: bytes) -> dict[str, Words]:
 
 
 def _words(raw: bytes) -> Words:
-    """A list's items, a text split at commas, or a number as it was written."""
+    """A list's items, a text split at commas, an object's pairs, or a number as it was written."""
+    if raw[:1] == b"{":
+        return tuple(f"{name}:{number}" for name, number in _PAIRS.decode(raw).items())
     if raw[:1] not in b'"[':
         return (raw.decode("ascii"),)
     value = _VALUE.decode(raw)
@@ -141,6 +146,13 @@ def _sort(name: str, words: Words) -> str:
     return words[0]
 
 
+def _floor(name: str, words: Words) -> Pairs:
+    try:
+        return demands.read(name.replace("-", "_"), _list(name, words))
+    except Refused as refused:
+        raise _bad(refused.detail) from None
+
+
 DEMANDS: dict[str, tuple[str, Callable[[str, Words], Any]]] = {
     "max-price": ("max_rate", _millionth),
     "max-cost": ("max_cost", _amount),
@@ -153,5 +165,8 @@ DEMANDS: dict[str, tuple[str, Callable[[str, Words], Any]]] = {
     "order": ("order", _list),
     "sort": ("sort", _sort),
     "pay": ("pay", _list),
+    "min-seal": ("min_seal", _floor),
+    "max-exposure": ("max_exposure", _floor),
+    "max-kill-switch": ("max_kill_switch", _floor),
 }
 """What a caller writes -> (field of core.nouns.Policy, how it is read)."""
