@@ -40,7 +40,8 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import Instant
 
-ROWS_MAX = 256
+ROWS_MAX, ROWS_SHOWN = 256, 4
+"""Rows of an import; and of bad ones in its refusal's sentence: all are among its facts."""
 
 
 def file(state: State, command: v.FileEvidence) -> list[e.Event]:
@@ -61,14 +62,14 @@ def file_many(state: State, command: v.ImportEvidence) -> list[e.Event]:
             new_id(row.id, taken=row.id in staged)
             staged[row.id] = placed(state, row)
         except Refused as refused:  # told below, with all the others
-            bad[number] = str(refused)
+            bad[number] = refused.detail
     found: list[e.Event] = []
     for number, row in enumerate(command.rows, 1):
         if number not in bad:
             try:
                 found.append(_filed(state, staged[row.id], staged, command))
             except Refused as refused:  # likewise
-                bad[number] = str(refused)
+                bad[number] = refused.detail
     if bad:
         raise _bad_rows(command.rows, bad)
     return found
@@ -85,8 +86,9 @@ def _filed(
 
 def _bad_rows(rows: tuple[Evidence, ...], bad: dict[int, str]) -> Refused:
     told = {f"row {number} ({rows[number - 1].id[:64]})": bad[number] for number in sorted(bad)}
-    text = " ".join(f"{row}: {why}" for row, why in told.items())
-    return Refused(Why.BAD_VALUE, f"Nothing is imported. {text}", rows=told)
+    first = " ".join(f"{row}: {why}" for row, why in [*told.items()][:ROWS_SHOWN])
+    says = f"Nothing is imported: {len(bad)} of {len(rows)} rows are bad. {first}"
+    return Refused(Why.BAD_VALUE, says, rows=told)
 
 
 def _filer(state: State, evidence: Evidence, command: c.Command) -> str:

@@ -2,7 +2,8 @@
 
 Rule: every event on the disk is folded and checked by an auditor that has the disk alone.
 Each seed is two markets: one of requests alone, and one where rights to them are traded too; in
-every other pair of seeds some members have wallets, and in every odd seed operators drill.
+every other pair of seeds some members have wallets, in every odd seed operators drill, and in
+every other four some file evidence, set floors and demand, which an inspector looks over.
 Invariant: a seed that failed fails again; it then gets a name in tests/test_lab_simulation.py.
 Worked number: run(7) makes some 400 events and cuts the power about ten times, in a
 tenth of a second.
@@ -20,6 +21,7 @@ from random import Random
 from msgspec import Struct, field
 
 from allmende.core import events as e
+from allmende.lab import model_floors
 from allmende.lab.rig import Rig
 from allmende.lab.traders import Traders
 from allmende.lab.traffic import Traffic
@@ -39,6 +41,10 @@ class Report(Struct):
 
     seed: int
     exchange: bool = False
+    asked: int = 0
+    """Requests, served or not."""
+    judged: int = 0
+    """Those that were served under a demand on sovereignty."""
     events: int = 0
     receipts: int = 0
     starts: int = 0
@@ -63,13 +69,18 @@ def run(seed: int, steps: int = STEPS, *, exchange: bool = False) -> Report:
         traffic.link_wallets(Random(-seed - 1))
     if seed % 2:
         traffic.drill(Random(f"drill {seed}"))
+    if seed % 8 < 4:
+        traffic.guard(Random(f"guard {seed}"))
     try:
         life = _live(rig, traffic, steps)
         report.digest = asyncio.run(asyncio.wait_for(life, HANGS_S))
+        report.judged, breaches = model_floors.inspect(rig.auditor.events, traffic.asked)
+        assert not breaches, f"below the floor: {breaches}"
     except Exception:  # noqa: BLE001 - whatever it is, the seed must be told
         report.failure = traceback.format_exc()
     events = rig.auditor.events
     report.events = len(events)
+    report.asked = len(traffic.asked)
     report.receipts = sum(isinstance(event, e.Captured) for event in events)
     report.starts = rig.starts
     report.refused = dict(rig.refused)

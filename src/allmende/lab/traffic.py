@@ -20,6 +20,7 @@ from allmende.core.units import CREDIT, Units
 from allmende.lab.depositors import MODES, Depositors
 from allmende.lab.drillers import Drillers
 from allmende.lab.faults import Fuse
+from allmende.lab.guardians import Guardians
 from allmende.lab.operators import PAUSES, Operators
 from allmende.lab.rig import Rig
 from allmende.lab.world import ask
@@ -56,6 +57,9 @@ class Traffic(Operators):
         self.spenders = [*SPENDERS]
         self.depositors: Depositors | None = None
         self.drillers: Drillers | None = None
+        self.guardians: Guardians | None = None
+        self.asked: dict[str, Policy] = {}
+        """Request -> what it demanded itself."""
         self.actions = _ACTIONS
         """Method -> how often, against the others."""
 
@@ -67,14 +71,22 @@ class Traffic(Operators):
         """Operators drill, with a chance of their own."""
         self.drillers = Drillers(self, rng)
 
+    def guard(self, rng: Random) -> None:
+        """Evidence, assessments, floors and demands, with a chance of their own."""
+        self.guardians = Guardians(self, rng)
+
+    async def found(self) -> None:
+        await super().found()
+        if self.guardians is not None:
+            await self.guardians.found()
+
     async def step(self) -> None:
         """One thing that may happen."""
         name = self.rng.choices([*self.actions], [*self.actions.values()])[0]
         await getattr(self, name)()
-        if self.depositors is not None and not self.rig.down:
-            await self.depositors.step()
-        if self.drillers is not None and not self.rig.down:
-            await self.drillers.step()
+        for others in (self.depositors, self.drillers, self.guardians):
+            if others is not None and not self.rig.down:
+                await others.step()
         if self.rig.down:
             await self._recover()
 
@@ -95,6 +107,7 @@ class Traffic(Operators):
         asked = [self._request() for _ in range(self.rng.randint(1, 6))]
         if asked[0].idem:
             asked += [structs.replace(asked[0], id=self.name("r"))] * self.rng.randint(0, 2)
+        self.asked |= {command.id: command.policy for command in asked}
         ends = await asyncio.gather(*map(self.rig.ask, asked))
         for done in ends:
             for event in done or ():
@@ -105,7 +118,7 @@ class Traffic(Operators):
     def _request(self) -> c.Reserve:
         rng = self.rng
         model = rng.choices(("small", "gift", "vectors", "unknown"), (12, 3, 3, 1))[0]
-        return ask(
+        request = ask(
             self.name("r"),
             rng.choice(self.spenders),
             model=model,
@@ -117,6 +130,7 @@ class Traffic(Operators):
             idem=self.name("i") if rng.random() < 0.3 else "",
             at=self.at(),
         )
+        return self.guardians.demand(request) if self.guardians is not None else request
 
     def _begin(self, event: e.Event) -> None:
         assert isinstance(event, e.Reserved)
@@ -180,6 +194,7 @@ class Traffic(Operators):
             again = structs.replace(
                 self._request(), exclude=(request.hold.offer.id,), model=request.hold.offer.model
             )
+            self.asked[again.id] = again.policy
             for event in await self.rig.ask(again) or ():
                 self._begin(event)
 
