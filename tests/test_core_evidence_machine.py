@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import structs
 
 from allmende.core import commands as c
@@ -27,7 +27,10 @@ from allmende.lab.world import OFFERS, World, ask, secret
 OBJECTIVES, REGIMES = ("SOV-1", "SOV-3"), ("US", "CN")
 KEYS = {"ada": "ada", "lab": "physics", "coop": "coop"}
 """Key -> its budget."""
-times = st.sampled_from([-50, -1, 0, 1, 2, 30, 100])
+begins = st.sampled_from([-1, -1, 0, 0, 0, 1, 30])
+lasts = st.sampled_from([-1, 0, 1, 2, 2, 30, 30, 101, 101])
+grounds = st.one_of(st.none(), st.none(), st.integers(0, 5))
+"""Which of what is on the file it rests on, if any."""
 papers = st.sampled_from([f"p{number}" for number in range(6)])
 subjects = st.sampled_from([("rhine", ""), ("rhine", "cheap"), ("nordic", ""), ("nordic", "clean")])
 
@@ -60,32 +63,40 @@ class Sovereignty(RuleBasedStateMachine):
 
     @rule(
         id_=papers, objective=st.sampled_from(OBJECTIVES), level=st.integers(0, 4),
-        of=subjects, issued=times, lasts=times,
-        rests=st.lists(papers, max_size=2, unique=True), confirmed=st.booleans(),
+        of=subjects, issued=begins, lasts=lasts, ground=grounds,
+        confirmed=st.sampled_from([True, True, True, False]),
     )  # fmt: skip
     def file(
         self, id_: str, objective: str, level: int, of: tuple[str, str], issued: int,
-        lasts: int, rests: list[str], confirmed: bool,
+        lasts: int, ground: int | None, confirmed: bool,
     ) -> None:  # fmt: skip
         now, (provider, offer) = self.world.now, of
+        known = ground is not None and self.world.state.evidence
+        rests = (self.one(ground or 0),) if known else ()
         self.do(v.FileEvidence(evidence=Evidence(
             id_, objective, level, "claim", "auditor", now + issued * SECOND,
-            now + lasts * SECOND, "0" * 64, provider, offer, rests_on=tuple(rests),
+            now + lasts * SECOND, "0" * 64, provider, offer, rests_on=rests,
         )))  # fmt: skip
         if confirmed:
-            self.confirm(id_)
+            self.do(v.ConfirmEvidence(id=id_))
 
-    @rule(id_=papers)
-    def confirm(self, id_: str) -> None:
-        self.do(v.ConfirmEvidence(id=id_))
+    @precondition(lambda self: self.world.state.evidence)
+    @rule(pick=st.integers(0, 5))
+    def confirm(self, pick: int) -> None:
+        self.do(v.ConfirmEvidence(id=self.one(pick)))
 
-    @rule(id_=papers)
-    def withdraw(self, id_: str) -> None:
-        self.do(v.WithdrawEvidence(id=id_))
+    @precondition(lambda self: len(self.world.state.evidence) > 2)
+    @rule(pick=st.integers(0, 5))
+    def withdraw(self, pick: int) -> None:
+        self.do(v.WithdrawEvidence(id=self.one(pick)))
+
+    def one(self, pick: int) -> str:
+        on_file = sorted(self.world.state.evidence)
+        return on_file[pick % len(on_file)]
 
     @rule(
         regime=st.sampled_from(REGIMES), exposure=st.integers(0, 3), kill=st.integers(0, 2),
-        of=subjects, lasts=times,
+        of=subjects, lasts=lasts,
     )  # fmt: skip
     def assess(
         self, regime: str, exposure: int, kill: int, of: tuple[str, str], lasts: int
@@ -105,12 +116,14 @@ class Sovereignty(RuleBasedStateMachine):
             max_kill_switch=wish.max_kill_switch,
         ))  # fmt: skip
 
-    @rule(offer=st.sampled_from(OFFERS[:2]), moved=st.booleans(), gone=st.booleans())
-    def repost(self, offer: Offer, moved: bool, gone: bool) -> None:
-        if gone:
+    @rule(
+        offer=st.sampled_from(OFFERS[:2]), how=st.sampled_from(["moved", "moved", "back", "gone"])
+    )
+    def repost(self, offer: Offer, how: str) -> None:
+        if how == "gone":
             self.do(c.WithdrawOffer(id=offer.id))
         else:
-            zone = Zone("USA") if moved else offer.zone
+            zone = Zone("USA") if how == "moved" else offer.zone
             self.do(c.PostOffer(offer=structs.replace(offer, zone=zone)))
 
     @rule(seconds=st.sampled_from([1, 2, 30, 101]), tick=st.booleans())
@@ -158,4 +171,6 @@ class Sovereignty(RuleBasedStateMachine):
 
 
 TestSovereignty = Sovereignty.TestCase
-TestSovereignty.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestSovereignty.settings = settings(
+    max_examples=2 * settings.default.max_examples, stateful_step_count=40
+)
