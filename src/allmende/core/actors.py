@@ -28,6 +28,8 @@ ACCESS = ("", "none", "updates", "data")
 """What a supplier can reach: unknown, nothing, the update path, or contents in the clear."""
 CUSTOMER = "customer"
 """Who holds the keys, or attests, where it is whoever asks."""
+NOBODY = "none"
+"""As a supplier: it is known that there is none, which is more than that nobody told."""
 GRADES = ("seen", "declared", "memory")
 """How well a row is known: somebody saw the source; whom it is about says so; from memory."""
 
@@ -70,8 +72,8 @@ class Stake(Struct, frozen=True):
 
 
 class Supply(Struct, frozen=True):
-    """`supplier` is an actor; in layer network a cable's name, in keys and enclave also
-    "customer"."""
+    """`supplier` is an actor, or "none"; in layer network a cable's name, in keys and enclave
+    also "customer"."""
 
     scope: str
     subject: str

@@ -194,11 +194,14 @@ def _supply_key(supply: Supply) -> tuple[str, str, str, str]:
 def _supplies(registry: Registry, known: Known) -> Iterator[Wrong]:
     actors = {actor.id for actor in registry.actors}
     keys = _First()
+    some = {r[:3] for r in map(_supply_key, registry.supplies) if r[3] != a.NOBODY}
     for row, supply in enumerate(registry.supplies):
         for field, says in _supply(supply, actors, known):
             yield Wrong("supplies", row, field, says)
         if (first := keys.seen(_supply_key(supply), row)) is not None:
             yield Wrong("supplies", row, "supplier", f"supply {first + 1} says this already")
+        if supply.supplier == a.NOBODY and _supply_key(supply)[:3] in some:
+            yield Wrong("supplies", row, "supplier", "there is none, and another row names one")
 
 
 def _supply(supply: Supply, actors: set[str], known: Known) -> Iterator[tuple[str, str]]:
@@ -209,7 +212,9 @@ def _supply(supply: Supply, actors: set[str], known: Known) -> Iterator[tuple[st
     yield from _among("access", (supply.access,), a.ACCESS)
     if supply.layer == "network":
         yield from _text("supplier", supply.supplier, needed=True)
-    elif not (supply.layer in ("keys", "enclave") and supply.supplier == a.CUSTOMER):
+    elif supply.supplier != a.NOBODY and not (
+        supply.layer in ("keys", "enclave") and supply.supplier == a.CUSTOMER
+    ):
         yield from _exists("supplier", supply.supplier, actors, "actor")
     yield from _provenance(supply, known)
 
@@ -230,6 +235,8 @@ class _First:
 
 def _id(field: str, text: str) -> Iterator[tuple[str, str]]:
     plain = text.isascii() and all(ch.isalnum() or ch in "-_." for ch in text)
+    if text in (a.CUSTOMER, a.NOBODY):
+        yield field, f"{text!r} has a meaning of its own here: take another"
     if not 1 <= len(text) <= ID_MAX or not plain:
         yield field, f"{text[:70]!r} is not 1 to {ID_MAX} of a-z A-Z 0-9 - _ ."
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from allmende.core.actors import Actor, Registry, Stake
+from allmende.core.actors import NOBODY, Actor, Registry, Stake, Supply
 from allmende.core.holdings import HALF, Link, by_holder, chain, spread
 from allmende.core.units import PPM
 
@@ -30,6 +30,10 @@ class Control:
         self.holders: dict[str, list[Stake]] = {}
         for stake in registry.stakes:
             self.holders.setdefault(stake.entity, []).append(stake)
+        self.supplies: dict[tuple[str, str, str], list[Supply]] = {}
+        """(scope, subject, layer) -> its rows"""
+        for row in registry.supplies:
+            self.supplies.setdefault((row.scope, row.subject, row.layer), []).append(row)
         self._controlled: dict[str, dict[str, Link]] = {}
 
     @cached_property
@@ -76,6 +80,21 @@ class Control:
             if hands:
                 found[entity] = hands
         return found
+
+    def may_reach(self, jurisdiction: str) -> frozenset[str]:
+        """Those that `jurisdiction` reaches, and those that it would if votes of which nobody
+        told were held there: the most that can be so."""
+        found = set(self.reach(jurisdiction))
+        while True:
+            more = {e for e in self.actors if e not in found and self._may(e, found)}
+            if not more:
+                return frozenset(found)
+            found |= more
+
+    def _may(self, entity: str, hands: set[str]) -> bool:
+        stakes = [s for s in self.holders.get(entity, ()) if s.holder in hands]
+        votes = self.unrecorded_ppm(entity) + sum(stake.votes_ppm for stake in stakes)
+        return votes > HALF or any(stake.contract for stake in stakes)
 
     def jurisdiction(self, actor: str) -> str:
         found = self.actors.get(actor)
@@ -152,7 +171,7 @@ def _behind(control: Control, offer: Mapping[str, Any]) -> Behind:
         countries = (zone["parent_country"],) if zone["parent_country"] else ()
         basis = "declared" if countries else "unknown"
     named = {
-        layer: suppliers(control.registry, layer, id_, provider, actor)
+        layer: suppliers(control, layer, id_, provider, actor)
         for layer in ("chip", "cloud", "network", "software")
     }
     return Behind(
@@ -171,20 +190,24 @@ def _behind(control: Control, offer: Mapping[str, Any]) -> Behind:
     )
 
 
-def suppliers(
-    registry: Registry, layer: str, offer: str, provider: str, actor: str
-) -> tuple[str, ...]:
-    """Who supplies a layer of an offer: what is said of the offer itself, else of its
-    provider, else of the actor behind that."""
+def supplied(
+    control: Control, layer: str, offer: str, provider: str, actor: str
+) -> tuple[Supply, ...]:
+    """What is said of a layer: of the offer itself, else of its provider, else of the actor
+    behind that. Empty where nobody told; one row of NOBODY where there is none."""
     for scope, subject in (("offer", offer), ("provider", provider), ("actor", actor)):
-        found = tuple(
-            row.supplier
-            for row in registry.supplies
-            if (row.scope, row.subject, row.layer) == (scope, subject, layer)
-        )
+        found = control.supplies.get((scope, subject, layer))
         if found:
-            return found
+            return tuple(found)
     return ()
+
+
+def suppliers(
+    control: Control, layer: str, offer: str, provider: str, actor: str
+) -> tuple[str, ...]:
+    """Who supplies a layer of an offer, as far as it is known."""
+    rows = supplied(control, layer, offer, provider, actor)
+    return tuple(row.supplier for row in rows if row.supplier != NOBODY)
 
 
 def who(control: Control, actor: str) -> dict[str, Any] | None:
