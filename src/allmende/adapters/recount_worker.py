@@ -34,7 +34,7 @@ class Shelf:
 
     def count(self, job: Job) -> Units | None:
         if job.vocabulary not in self._loaded:
-            self._loaded[job.vocabulary] = _load(job.vocabulary)
+            self._loaded[job.vocabulary] = vocabulary_of(job.vocabulary)
         words = self._loaded[job.vocabulary]
         if words is None or job.endpoint not in list(Endpoint):
             return None
@@ -48,7 +48,8 @@ class Shelf:
         )
 
 
-def _load(name: str) -> vocabulary.Vocabulary | None:
+def vocabulary_of(name: str) -> vocabulary.Vocabulary | None:
+    """By the name that offers use; None, and a warning, where it cannot be used."""
     try:
         if not name.startswith("gguf:"):
             return vocabulary.openai_vocabulary(name)

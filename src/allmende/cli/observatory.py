@@ -17,6 +17,7 @@ COMMANDS = {
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
     "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),
     "focus": ("observatory_focus", "A month's bill as FOCUS 1.2, for any FinOps tool."),
+    "access": ("observatory_access", "Who gets in, what is free, what a language costs."),
 }
 """Name -> (module here, what it does), in the order in which help lists them. A module's command
 is always called `command`."""
