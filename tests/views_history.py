@@ -16,10 +16,12 @@ from allmende.core import commands as c
 from allmende.core import custody_commands as w
 from allmende.core import drill_commands as d
 from allmende.core import events as e
+from allmende.core import evidence_commands as v
 from allmende.core import exchange_commands as x
 from allmende.core import machine
 from allmende.core.contracts import LOT, Instrument
 from allmende.core.custody import CHAIN, Permit
+from allmende.core.evidence import Assessment, Evidence
 from allmende.core.nouns import Key, Member, Offer, Share, Title
 from allmende.core.refusals import Refused
 from allmende.core.state import State
@@ -30,6 +32,7 @@ START: Instant = 1_790_000_000 * SECOND
 MODELS = ("small", "large")
 RICH = 10**30
 WALLETS = {"a": "0x" + "a1" * 20, "host": "0x" + "b2" * 20}
+OPERATOR = "9" * 64
 FOREVER = START + 10**5 * DAY
 
 
@@ -49,6 +52,7 @@ def founding() -> list[c.Command]:
         c.IssueKey(at=START, key=Key("k1", "1" * 64, "a", "spend", "top")),
         c.IssueKey(at=START, key=Key("k2", "2" * 64, "a1", "spend", "low", max_rate=10**15)),
         c.IssueKey(at=START, key=Key("k3", "3" * 64, "b", "spend", "gold", models=MODELS)),
+        c.IssueKey(at=START, key=Key("k9", OPERATOR, "op", "operate")),
         c.RegisterTitle(
             at=START,
             title=Title("t", "author", "model", "T", (Share("author", "author", 123_457),)),
@@ -108,6 +112,7 @@ class Market:
         self.luck = random.Random(seed)
         self._other = random.Random(seed + 1)
         self._drills = random.Random(seed + 2)
+        self._papers = random.Random(seed + 3)
         self.state = State()
         self.events: list[e.Event] = []
         self.at = START
@@ -133,6 +138,8 @@ class Market:
             self.submit(self._step())
             if self._other.random() < 0.1:
                 self.submit(self._custody())
+            if self._papers.random() < 0.03:
+                self.submit(self._paper())
             if self._drills.random() < 0.05:
                 self.submit(self._drill())
         return self
@@ -153,6 +160,21 @@ class Market:
         )
         ended, noted = d.EndDrill(at=at, id=one), d.NoteDrill(at=at, id=one, refused=3)
         return luck.choice((started, started, ended, noted, c.Tick(at=at)))
+
+    def _paper(self) -> c.Command:
+        """Of sovereignty; the floors demand nothing, so that nobody is refused for them."""
+        luck, at, by = self._papers, self.at, OPERATOR
+        one = luck.choice([*self.state.evidence, "none"])
+        until = at + luck.choice((1, 40)) * DAY
+        new = Evidence(f"e{at}", "SOV-1", 2, "claim", "auditor", at, until, "0" * 64, "host")
+        said = Assessment("US", 1, 1, "because", "Ada", until, "host")
+        floor = (("SOV-1", 0),) * luck.randint(0, 1)
+        filed = v.FileEvidence(at=at, by=by, evidence=new)
+        confirmed = v.ConfirmEvidence(at=at, by=by, id=one)
+        ended = v.WithdrawEvidence(at=at, by=by, id=one)
+        signed = v.Assess(at=at, by=by, assessment=said)
+        lower = v.SetFloor(at=at, budget="top", min_seal=floor)
+        return luck.choice((filed, filed, confirmed, ended, signed, lower, c.Tick(at=at)))
 
     def _custody(self) -> c.Command:
         luck, at, state = self._other, self.at, self.state

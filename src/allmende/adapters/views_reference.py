@@ -17,6 +17,7 @@ import msgspec
 from allmende.adapters.views_actors import ACTORS
 from allmende.adapters.views_custody import CUSTODY
 from allmende.adapters.views_drills import DRILLS
+from allmende.adapters.views_evidence import EVIDENCE
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core.govern import PARAMETERS
@@ -167,5 +168,6 @@ REFERENCE: dict[type[e.Event], Callable[[sqlite3.Connection, int, Any], None]] =
     e.ParameterChanged: parameter_changed,
     **CUSTODY,
     **DRILLS,
+    **EVIDENCE,
     **ACTORS,
 }

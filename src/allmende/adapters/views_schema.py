@@ -16,7 +16,7 @@ from pathlib import Path
 
 from allmende.core.units import METERS
 
-VERSION = 5
+VERSION = 6
 """Of the tables and of what is folded into them. A file of another version is folded anew."""
 
 UNITS = METERS
@@ -169,6 +169,20 @@ CREATE TABLE supplies (
 CREATE TABLE drills (  -- closed: the event that ended it; refused: at least so many requests
   number INTEGER PRIMARY KEY, id TEXT, at INTEGER, label TEXT, offers TEXT, until INTEGER,
   ended INTEGER, closed INTEGER, cause TEXT, refused INTEGER NOT NULL DEFAULT 0);
+
+CREATE TABLE evidence (  -- offer "": of all that the provider sells; confirmed_by "": a claim
+  number INTEGER PRIMARY KEY, at INTEGER, id TEXT, provider TEXT, offer TEXT, framework TEXT,
+  objective TEXT, level INTEGER, claim TEXT, issuer TEXT, issued INTEGER, expires INTEGER,
+  document TEXT, rests_on TEXT, filed_by TEXT, confirmed_by TEXT, confirmed INTEGER,
+  ended INTEGER, cause TEXT, ended_by TEXT);
+CREATE INDEX evidence_provider ON evidence (provider);
+CREATE TABLE assessments (  -- signer: the person; key: what it was signed with
+  number INTEGER PRIMARY KEY, at INTEGER, provider TEXT, offer TEXT, regime TEXT,
+  exposure INTEGER, kill_switch INTEGER, reasoning TEXT, signer TEXT, "key" TEXT,
+  expires INTEGER, ended INTEGER, cause TEXT, ended_by TEXT);
+CREATE TABLE floors (  -- objects: objective or regime -> number
+  number INTEGER PRIMARY KEY, at INTEGER, budget TEXT, min_seal TEXT, max_exposure TEXT,
+  max_kill_switch TEXT, "by" TEXT, ended INTEGER);
 """
 
 
