@@ -22,7 +22,8 @@ from allmende.core.nouns import Key, Policy
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import DAY, SECOND, Tariff, Units
-from allmende.lab import model
+from allmende.lab import model, model_carbon
+from allmende.lab.cappers import RATES
 from allmende.lab.world import OFFERS, World, ask, secret
 
 ENCODE = msgspec.json.Encoder().encode
@@ -118,6 +119,8 @@ class Life(RuleBasedStateMachine):
             node = self.world.state.budgets[budget]
             spent = model.budget_spent(self.world.events, budget, self.world.now)
             assert node.limit is None or spent + node.held <= node.limit
+            caused = model_carbon.audit(map(ENCODE, self.world.events)).all_at(budget)
+            assert node.cap_ug is None or caused <= node.cap_ug
             budget = node.parent
 
     @rule(number=picks, units=units)
@@ -201,6 +204,14 @@ class Life(RuleBasedStateMachine):
             limit = node.spent + node.held + requests * 202_400_000
             self.try_(c.SetBudget(id=budget, limit=max(0, limit)))
 
+    @rule(budget=budget_names, room=st.one_of(st.none(), st.integers(-3, 30)))
+    def set_carbon_cap(self, budget, room) -> None:
+        """None: no cap; else room for so many micrograms more; a usual request may cause 3."""
+        node = self.world.state.budgets.get(budget)
+        there = node.ug_spent + node.ug_held if node else 0
+        cap = None if room is None else max(0, there + room)
+        self.try_(c.SetCarbonCap(id=budget, cap_ug=cap))
+
     # Keys and offers ------------------------------------------------------------------
 
     @rule(
@@ -224,6 +235,10 @@ class Life(RuleBasedStateMachine):
         tariff = Tariff(into, cached, out, OFFERS[number].tariff.embedding)
         offer = structs.replace(OFFERS[number], tariff=tariff, capacity=capacity, context=context)
         self.try_(c.PostOffer(offer=offer))
+
+    @rule(number=st.integers(0, 3), rate=st.sampled_from(RATES))
+    def restate_energy(self, number, rate) -> None:
+        self.try_(c.PostOffer(offer=structs.replace(OFFERS[number], energy=rate)))
 
     @rule()
     def post_all_offers_again(self) -> None:

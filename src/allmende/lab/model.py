@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -19,7 +18,8 @@ from allmende.core import events as e
 from allmende.core import exchange_events as f
 from allmende.core.nouns import Receipt
 from allmende.core.state import State
-from allmende.lab import model_custody, model_drills, model_exchange
+from allmende.lab import model_carbon, model_custody, model_drills, model_exchange
+from allmende.lab.model_carbon import period as period
 
 Money = dict[tuple[str, str], int]
 """(asset, account) -> pico-credits"""
@@ -42,6 +42,7 @@ def agree(state: State, events: Sequence[e.Event]) -> None:
     model_exchange.agree(state, events)
     model_custody.agree(state, events)
     model_drills.agree(state, events)
+    model_carbon.agree(state, events)
 
 
 def balances(events: Iterable[e.Event]) -> Money:
@@ -134,18 +135,6 @@ def _upward(parents: dict[str, str], budget: str) -> list[str]:
         found.append(budget)
         budget = parents[budget]
     return found
-
-
-def period(kind: str, at: int) -> tuple[int, int]:
-    """The month, the term or all of time that an instant lies in, by the standard calendar."""
-    day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)
-    if kind == "total":
-        return 0, 0
-    if kind == "month":
-        return day.year, day.month
-    if 4 <= day.month < 10:
-        return day.year, 4
-    return (day.year if day.month >= 10 else day.year - 1), 10
 
 
 # Batches ------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 Rule: every event on the disk is folded and checked by an auditor that has the disk alone.
 Each seed is two markets: one of requests alone, and one where rights to them are traded too; in
-every other pair of seeds some members have wallets, in every odd seed operators drill, and in
-every other four some file evidence, set floors and demand, which an inspector looks over.
+every other pair of seeds some members have wallets, in every odd seed operators drill, in every
+other four some file evidence, set floors and demand, which an inspector looks over, and in two
+of three there are carbon caps.
 Invariant: a seed that failed fails again; it then gets a name in tests/test_lab_simulation.py.
 Worked number: run(7) makes some 400 events and cuts the power about ten times, in a
 tenth of a second.
@@ -71,6 +72,8 @@ def run(seed: int, steps: int = STEPS, *, exchange: bool = False) -> Report:
         traffic.drill(Random(f"drill {seed}"))
     if seed % 8 < 4:
         traffic.guard(Random(f"guard {seed}"))
+    if seed % 3:
+        traffic.cap(Random(f"cap {seed}"))
     try:
         life = _live(rig, traffic, steps)
         report.digest = asyncio.run(asyncio.wait_for(life, HANGS_S))

@@ -17,6 +17,7 @@ from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.nouns import Hold, Policy
 from allmende.core.units import CREDIT, Units
+from allmende.lab.cappers import Cappers
 from allmende.lab.depositors import MODES, Depositors
 from allmende.lab.drillers import Drillers
 from allmende.lab.faults import Fuse
@@ -60,6 +61,7 @@ class Traffic(Operators):
         self.guardians: Guardians | None = None
         self.asked: dict[str, Policy] = {}
         """Request -> what it demanded itself."""
+        self.cappers: Cappers | None = None
         self.actions = _ACTIONS
         """Method -> how often, against the others."""
 
@@ -80,11 +82,15 @@ class Traffic(Operators):
         if self.guardians is not None:
             await self.guardians.found()
 
+    def cap(self, rng: Random) -> None:
+        """Budgets get carbon caps, with a chance of their own."""
+        self.cappers = Cappers(self, rng)
+
     async def step(self) -> None:
         """One thing that may happen."""
         name = self.rng.choices([*self.actions], [*self.actions.values()])[0]
         await getattr(self, name)()
-        for others in (self.depositors, self.drillers, self.guardians):
+        for others in (self.depositors, self.drillers, self.guardians, self.cappers):
             if others is not None and not self.rig.down:
                 await others.step()
         if self.rig.down:
