@@ -12,6 +12,16 @@ def lab() -> None:
     """Experiments that rerun published results on this market's own core."""
 
 
+@lab.command("cap-cost")
+@click.option("--requests", default=2_000, show_default=True, help="In each run.")
+@click.option("--seed", default=1, show_default=True, help="Of the requests.")
+def cap_cost(requests: int, seed: int) -> None:
+    """What a carbon cap costs: the same requests without one, and under ever tighter ones."""
+    from allmende.lab.cap_cost import main
+
+    sys.exit(main(requests, seed, click.echo))
+
+
 @lab.command("gode-sunder")
 @click.option("--seeds", default=20, show_default=True, help="How many sessions of each kind.")
 @click.option("--start", default=0, show_default=True, help="The first seed.")

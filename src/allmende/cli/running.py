@@ -122,9 +122,10 @@ def demo() -> None:
 @click.option("--seeds", default=100, show_default=True, help="How many markets.")
 def sim(seeds: int) -> None:
     """Whole markets under a virtual clock, with faults; every one is checked and replayed."""
+    from allmende.lab import limits
     from allmende.lab.simulation import main
 
-    sys.exit(main(seeds))
+    sys.exit(main(seeds) or limits.main())
 
 
 @click.command()

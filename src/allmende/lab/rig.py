@@ -18,7 +18,7 @@ import msgspec
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core import machine
-from allmende.core.refusals import Refused
+from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.desk import Desk, Stopped
 from allmende.lab import model
@@ -81,6 +81,8 @@ class Rig:
         self.down = True
         self.refused: Counter[str] = Counter()
         self.starts = 0
+        self.lost = (0, 0)
+        """Requests that only a carbon cap refused, and pico-credits that they would have held."""
         self._told: list[e.Event] = []
 
     @property
@@ -121,6 +123,8 @@ class Rig:
             done = await self.desk.submit(command)
         except Refused as refused:
             self.refused[refused.why.code] += 1
+            if refused.why is Why.CARBON_CAP:
+                self.lost = self.lost[0] + 1, self.lost[1] + refused.facts.get("lost", 0)
             return None
         except Stopped:
             self.down = True
