@@ -5,7 +5,7 @@ counted by the request, in tokens and in credit held at worst; and whoever sorts
 of price is run beside it.
 Invariant: no run causes more than its cap; served and lost make up all.
 Worked number: 2_000 requests of seed 1 cause 44.3 g without a cap; half of that serves 1_029 where
-the cheaper offer comes first, and all of them where the cleaner does, for half as much again in credit.
+the cheaper offer comes first, and all where the cleaner does, for half as much again in credit.
 """
 
 from __future__ import annotations

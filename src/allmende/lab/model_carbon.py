@@ -65,7 +65,7 @@ class Reader:
         self.stood: dict[str, int] = {}
         """Budget -> what it had caused and might cause when its cap was set."""
         self.now = 0
-        self.refusable = 0
+        self.let_in = 0
         """Requests that were let in under a cap."""
 
     def read(self, fact: Fact) -> None:
@@ -109,7 +109,7 @@ class Reader:
                 assert rate["method"] != "none", f"{fact['hold']}: energy unknown under a cap"
                 room = self.caps[node] - self.all_at(node)
                 assert worst <= room, f"{fact['hold']} may cause {worst}, {node} has {room}"
-                self.refusable += 1
+                self.let_in += 1
         self.holds[fact["hold"]] = fact["budget"], rate, worst
         self._hold(fact["budget"], worst)
 
