@@ -7,6 +7,7 @@ Worked number: `value` is /observe/value, observe/value.html and value.actors.cs
 
 from __future__ import annotations
 
+from allmende.doors.observatory.dependence import Dependence
 from allmende.doors.observatory.frame import Section, Sources
 from allmende.doors.observatory.overview import Overview
 from allmende.doors.observatory.value import ValueCaptured
@@ -16,4 +17,5 @@ def sections(sources: Sources) -> tuple[Section, ...]:
     return (
         Section("overview", Overview(sources).gather),
         Section("value", ValueCaptured(sources).gather),
+        Section("dependence", Dependence(sources).gather),
     )
