@@ -39,6 +39,7 @@ COMMANDS = {
     "chain": ("chain", "Chains: profiles, status, deploy and verify the contracts."),
     "watch": ("watch", "Market quality, alerts, cases; the labelled-manipulator report."),
     "index": ("index", "Price indices: import, fall, matched model, quality, gold."),
+    "drill": ("drill", "Cut a country, a provider or a cable: what is still served."),
     "allocate": ("allocate", "Who would have got a scarce day's tokens under which rule."),
     "observatory": ("observatory", "Who gains, who depends on whom: rules, anchors."),
     "lab": ("lab", "Experiments that rerun published results: gode-sunder."),

@@ -38,7 +38,8 @@ class Demand(Struct, frozen=True):
     """`tokens` wanted in the window by one group, and what serves it; empty demands nothing.
 
     `models` any of these, `quality` and `seal` at least; it is computed in `zones`; all whose law
-    reaches the offer are in `control`, and none in `not_control`.
+    reaches the offer are in `control`, and none in `not_control`; `offers` are those that meet
+    what else is demanded, None for all.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Demand(Struct, frozen=True):
     not_zones: tuple[str, ...] = ()
     control: tuple[str, ...] = ()
     not_control: tuple[str, ...] = ()
+    offers: frozenset[str] | None = None
 
 
 class Source(Struct, frozen=True):
@@ -125,6 +127,7 @@ def may(demand: Demand, source: Source) -> bool:
     country, control = set(source.tag("country")), set(source.tag("control"))
     return (
         (not demand.models or source.model in demand.models)
+        and (demand.offers is None or source.id in demand.offers)
         and source.quality >= demand.quality
         and source.seal >= demand.seal
         and (not demand.zones or bool(country & set(demand.zones)))
