@@ -6,6 +6,7 @@ import json
 
 import msgspec
 import pytest
+from house import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from test_core_actors import SMALL
@@ -139,3 +140,12 @@ def test_stakes_over_the_whole_are_named_where_they_stand() -> None:
 def test_a_share_has_a_unit() -> None:
     told = ("49 %", "49%", "49.0001 %", "490000 ppm", "49", "1e2 %", "-1 %", "half")
     assert [share(cell) for cell in told] == [490_000, 490_000, 490_001, 490_000, *[None] * 4]
+
+
+@pytest.mark.parametrize("path", ["docs/examples/actors-public.csv", "src/allmende/lab/actors.csv"])
+def test_the_registries_that_come_with_the_house_are_in_order(path: str) -> None:
+    found = read([(path, (ROOT / path).read_bytes())])
+    check(found, Known("2026-11-21"))
+    registry = found.registry
+    assert {row.grade for row in (*registry.actors, *registry.stakes)} <= {"memory", "declared"}
+    assert to_csv(canonical(registry)).encode() == (ROOT / path).read_bytes()

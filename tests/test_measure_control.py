@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allmende.adapters.rules import rules
 from allmende.core.actors import Actor, Registry, Stake, Supply
 from allmende.core.holdings import HALF
 from allmende.measure.control import Control, behind
+from allmende.measure.flags import flags
 
 
 def registry(*stakes: tuple[str, str, int] | tuple[str, str, int, bool], **where: str) -> Registry:
@@ -126,3 +129,23 @@ def test_an_offer_has_a_parent_by_registry_else_by_its_own_word_else_by_nobodys(
     assert (first.chips, first.cables, second.cables) == (("big",), ("AEC-2",), ("AEC-1",))
     assert (third.parent, third.control, third.basis) == ("N", ("SWE",), "declared")
     assert (last.parent, last.control, last.basis) == ("o", (), "unknown")
+
+
+def test_soft_flags_are_above_24_and_39_per_cent_and_change_no_control() -> None:
+    day = date(2026, 11, 20)
+    rule, inside = rules("fr/secnumcloud", day), rules("eu/members", day).values["countries"]
+
+    def shown(one: int, other: int) -> tuple[bool, bool]:
+        stakes = (Stake("a", "x", one), Stake("b", "x", 0, other), Stake("c", "x", 300_000))
+        actors = (Actor("a", "A", "USA"), Actor("b", "B", "DEU"), Actor("o", "O", "CHN"),
+                  Actor("c", "C", "FRA"), Actor("x", "X", "DEU"))  # fmt: skip
+        control = Control(Registry(actors, (*stakes, Stake("o", "b", 600_000))))
+        found = flags(control, "x", inside, rule)
+        assert control.ultimate("x") == "x"
+        assert found.together_ppm == one + other
+        assert found.open == (not (found.alone and found.together))
+        return found.alone, found.together
+
+    assert shown(240_000, 150_000) == (False, False)
+    assert shown(240_001, 100_000) == (True, False)
+    assert shown(200_000, 190_001) == (False, True), "B counts: it is controlled from China"

@@ -24,6 +24,7 @@ from allmende.doors.gather_orders import GatherOrders
 from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.market import Exchange
+from allmende.doors.observatory.control import ControlPage
 from allmende.doors.observatory.frame import Parquet, Sources
 from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
@@ -59,7 +60,9 @@ class Hall:
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        seeing = Observatory(Sources(desk, clock, history, views, rules), doorman, parquet)
+        sources = Sources(desk, clock, history, views, rules)
+        account.lookups.update(ControlPage(sources).lookups)
+        seeing = Observatory(sources, doorman, parquet)
         pages = Pages(
             *(counter, history, gather, trading, chain, seeing, self._live, doorman, more_pages)
         )

@@ -7,6 +7,7 @@ Worked number: `value` is /observe/value, observe/value.html and value.actors.cs
 
 from __future__ import annotations
 
+from allmende.doors.observatory.control import ControlPage
 from allmende.doors.observatory.dependence import Dependence
 from allmende.doors.observatory.frame import Section, Sources
 from allmende.doors.observatory.overview import Overview
@@ -18,4 +19,5 @@ def sections(sources: Sources) -> tuple[Section, ...]:
         Section("overview", Overview(sources).gather),
         Section("value", ValueCaptured(sources).gather),
         Section("dependence", Dependence(sources).gather),
+        Section("control", ControlPage(sources).gather, windowed=False),
     )
