@@ -88,7 +88,7 @@ class ControlPage:
                 for one in found
             ],
         }
-        return Found(shows, _tables(control, registry, found, signed, shown))
+        return Found(shows, _tables(control, found, signed, shown))
 
     async def exposure(self, request: Request) -> Response:
         """Proposals as JSON, with their reasons in one language."""
@@ -182,26 +182,11 @@ def _reply(value: Any) -> Response:
 
 def _tables(
     control: Control,
-    registry: Registry,
     found: Sequence[Proposal],
     signed: Mapping[str, Signed],
     shown: Mapping[str, Seals | None],
 ) -> dict[str, Table]:
     """The same as files: shares in millionths, reasons in English."""
-    actors: list[Row] = [
-        {
-            "id": actor.id,
-            "name": actor.name,
-            "jurisdiction": actor.jurisdiction,
-            "parents": " ".join(control.ultimates(actor.id)),
-            "laws": " ".join(control.laws(actor.id)),
-            "roles": " ".join(actor.roles),
-            "accounts": " ".join(actor.accounts),
-            "unrecorded_ppm": control.unrecorded_ppm(actor.id),
-            "grade": actor.grade,
-        }
-        for actor in registry.actors
-    ]
     exposure: list[Row] = [
         {
             "offer": one.offer,
@@ -219,12 +204,29 @@ def _tables(
         for one in found
     ]
     return {
-        "actors": Table(actors),
+        "actors": Table(_actors(control)),
         "exposure": Table(exposure),
         "seals": Table(
             [row for offer, seal in shown.items() if seal for row in _seal(offer, seal)]
         ),
     }
+
+
+def _actors(control: Control) -> list[Row]:
+    return [
+        {
+            "id": actor.id,
+            "name": actor.name,
+            "jurisdiction": actor.jurisdiction,
+            "parents": " ".join(control.ultimates(actor.id)),
+            "laws": " ".join(control.laws(actor.id)),
+            "roles": " ".join(actor.roles),
+            "accounts": " ".join(actor.accounts),
+            "unrecorded_ppm": control.unrecorded_ppm(actor.id),
+            "grade": actor.grade,
+        }
+        for actor in control.registry.actors
+    ]
 
 
 def _seal(offer: str, found: Seals) -> Iterator[Row]:
