@@ -18,6 +18,9 @@ COMMANDS = {
     "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),
     "focus": ("observatory_focus", "A month's bill as FOCUS 1.2, for any FinOps tool."),
     "access": ("observatory_access", "Who gets in, what is free, what a language costs."),
+    "claims": ("observatory_claims", "What the two documents say, checked."),
+    "saving": ("observatory_saving", "Total cost: no saving is stated while a cost is blank."),
+    "training": ("observatory_training", "Energy and cost of a training run, ranges only."),
 }
 """Name -> (module here, what it does), in the order in which help lists them. A module's command
 is always called `command`."""
