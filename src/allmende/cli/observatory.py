@@ -14,6 +14,8 @@ COMMANDS = {
     "actors": ("observatory_actors", "Legal entities: import, export, who controls whom."),
     "import": ("observatory_import", "Take public data: clusters, models, chips, prices, gold."),
     "value": ("observatory_value", "Who earned what, where; the sums against the ledger."),
+    "merger": ("observatory_merger", "HHI of shares you enter; what a merger adds, by regime."),
+    "rents": ("observatory_rents", "Margin, open floor and rent of a price that you enter."),
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
     "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),
     "focus": ("observatory_focus", "A month's bill as FOCUS 1.2, for any FinOps tool."),
