@@ -21,7 +21,14 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Failed(click.ClickException):
-    """The market or a file said no: what the person at the terminal reads."""
+    """The market or a file said no: what the person at the terminal reads.
+
+    `facts` is the market's error object, where one came.
+    """
+
+    def __init__(self, message: str, facts: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.facts = facts or {}
 
 
 class Unreachable(Failed):
@@ -74,7 +81,7 @@ class Client:
         try:
             answer: HTTPResponse = self._opener.open(request, timeout=TIMEOUT_S)
         except HTTPError as error:
-            raise Failed(_sentence(error)) from None
+            raise _failed(error) from None
         except (URLError, HTTPException, OSError) as error:
             reason = getattr(error, "reason", error)
             raise Unreachable(
@@ -93,11 +100,13 @@ def _request(address: str, headers: Mapping[str, str], body: bytes | None = None
         ) from None
 
 
-def _sentence(error: HTTPError) -> str:
+def _failed(error: HTTPError) -> Failed:
     """The market's own words, or the status where it had none."""
     with error:
         body = error.read()
     try:
-        return str(json.loads(body)["error"]["message"])
+        told = json.loads(body)["error"]
+        return Failed(str(told["message"]), told)
     except (ValueError, KeyError, TypeError):
-        return f"The server at {urlsplit(error.url).netloc} answered {error.code} {error.reason}."
+        where = urlsplit(error.url).netloc
+        return Failed(f"The server at {where} answered {error.code} {error.reason}.")

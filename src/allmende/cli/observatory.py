@@ -23,6 +23,9 @@ COMMANDS = {
     "claims": ("observatory_claims", "What the two documents say, checked."),
     "saving": ("observatory_saving", "Total cost: no saving is stated while a cost is blank."),
     "training": ("observatory_training", "Energy and cost of a training run, ranges only."),
+    "evidence": ("observatory_evidence", "Sovereignty: evidence, and what each offer shows."),
+    "assess": ("observatory_assess", "Sign how far a country's law reaches an offer."),
+    "floor": ("observatory_floor", "What every request below a budget demands of its offer."),
 }
 """Name -> (module here, what it does), in the order in which help lists them. A module's command
 is always called `command`."""

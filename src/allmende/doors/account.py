@@ -31,7 +31,7 @@ from allmende.wire import actors as actor_files
 
 BODY_MAX = 65_536
 """Bytes of a command."""
-BODIES = {"import_actors": 4_194_304}
+BODIES = {"import_actors": 4_194_304, "import_evidence": 1_048_576}
 """Those that carry more."""
 
 Handler = Callable[[Request], Awaitable[Response]]

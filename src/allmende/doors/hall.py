@@ -28,6 +28,7 @@ from allmende.doors.observatory.control import ControlPage
 from allmende.doors.observatory.frame import Parquet, Sources
 from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
+from allmende.doors.sovereignty import Sovereignty
 from allmende.measure.dated import Rules
 from allmende.ports import Clock, Journal, Views
 
@@ -56,6 +57,7 @@ class Hall:
         self.exchange = Exchange(desk, clock, counter, views)
         account = Account(desk, counter, history, self._live)
         account.lookups.update(self.exchange.lookups)
+        account.lookups.update(Sovereignty(counter).lookups)
         self.chain = chain = chain or ChainPage(clock)
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
