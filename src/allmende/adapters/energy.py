@@ -32,6 +32,7 @@ from allmende.core.units import EnergyRate
 PUE = (1.09, 1.20)
 BATCH = (8, 512)
 """Requests served together, from a quiet server to a full one."""
+SIZES = (8, 16, 32, 64, 128, 256, 512)
 FIT_ERROR = 1.52
 PREFILL_USE = (0.60, 0.20)
 H100_FLOPS = 989e12
@@ -71,6 +72,13 @@ def energy_rate(
         site_ml_per_kwh=site_ml_per_kwh(PUE),
         grid_ml_per_kwh=grid_ml_per_kwh(country),
     )
+
+
+def by_batch(
+    active_b: float, total_b: float, country: str, sizes: tuple[int, ...] = SIZES
+) -> list[tuple[int, EnergyRate]]:
+    """How the rate depends on how many requests a server answers together."""
+    return [(size, energy_rate(active_b, total_b, country, batch=(size, size))) for size in sizes]
 
 
 def metered_rate(

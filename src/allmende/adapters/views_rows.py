@@ -19,7 +19,7 @@ from typing import NamedTuple
 from allmende.adapters.views_schema import CAPTURED, CHUNK, ENERGY, PARTIES, UNITS, fit
 from allmende.core.nouns import Receipt
 from allmende.core.settle import canonical
-from allmende.core.units import DAY, SECOND, Amount, Instant
+from allmende.core.units import DAY, SECOND, Amount, Instant, Water
 
 _MEASURES = (*UNITS, "price", *ENERGY)
 _FIXED = (
@@ -60,6 +60,7 @@ INSERT INTO balances VALUES (?1, ?2, ?3, plus(COALESCE((
 _LEAVES = "INSERT OR REPLACE INTO batch_leaves VALUES (?, ?, ?)"
 _PRICE = _MEASURES.index("price")
 _INTEGER = 1 << 63
+_NONE = (0, 0)
 
 
 class Standing(NamedTuple):
@@ -236,11 +237,15 @@ def _context(receipt: Receipt) -> tuple[str, ...]:
 
 def _measures(receipt: Receipt) -> tuple[int, ...]:
     """In the order of _MEASURES."""
-    units, energy = receipt.units, receipt.energy
+    units, energy, water = receipt.units, receipt.energy, receipt.water or Water()
+    tokens = units.input + units.cached + units.output + units.embedding
     return (
         *(units.input, units.cached, units.output, units.embedding),
         *(units.image, units.audio, units.second, units.query),
         *(receipt.price, *energy.uj, *energy.ug),
+        *(*(water.site_ul or _NONE), *(water.grid_ul or _NONE)),
+        *((tokens, units.output) if energy.method == "none" else _NONE),
+        energy.uj[1] if water.site_ul is None or water.grid_ul is None else 0,
     )
 
 

@@ -16,11 +16,18 @@ from pathlib import Path
 
 from allmende.core.units import METERS
 
-VERSION = 6
+VERSION = 7
 """Of the tables and of what is folded into them. A file of another version is folded anew."""
 
 UNITS = METERS
-ENERGY = ("uj_low", "uj_high", "ug_low", "ug_high")
+ENERGY = (
+    *("uj_low", "uj_high", "ug_low", "ug_high"),
+    *("site_ul_low", "site_ul_high", "grid_ul_low", "grid_ul_high"),
+    *("unstated_tokens", "unstated_output", "dry_uj"),
+)
+"""Microjoules, micrograms of CO2e, microlitres on site and off site, low and high ends; and what
+is in none of them: tokens (of them output) of receipts without energy, microjoules (high) of
+those without water."""
 PARTIES = (
     *("account", "budget", "key", "provider", "offer"),
     *("title", "model", "country", "asset"),
