@@ -21,6 +21,7 @@ from msgspec import Struct
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.energy import energy_rate
 from allmende.adapters.guard import Guard
+from allmende.adapters.linear import solve
 from allmende.adapters.parquet import to_parquet
 from allmende.adapters.recounter import ProcessRecounter
 from allmende.adapters.rules import all_rules
@@ -117,6 +118,7 @@ class Market:
             more_pages=side.pages(),
             rules=all_rules(),
             parquet=to_parquet if find_spec("duckdb") else None,
+            solver=solve if find_spec("highspy") else None,
         )
         hall.history.chained = side.chained
         return hall

@@ -30,13 +30,15 @@ from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
 from allmende.doors.sovereignty import Sovereignty
 from allmende.measure.dated import Rules
+from allmende.measure.linear import Solver
 from allmende.ports import Clock, Journal, Views
 
 
 class Hall:
     """One per market. `archive` is the journal, opened for reading only; `more_routes` and
     `more_pages` are doors that not every market has, `chain` is the page of the one that it
-    settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it can."""
+    settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it
+    can, and `solver` works out drills."""
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Hall:
         more_pages: Mapping[str, Page] | None = None,
         rules: Sequence[Rules] = (),
         parquet: Parquet | None = None,
+        solver: Solver | None = None,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -62,7 +65,7 @@ class Hall:
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        sources = Sources(desk, clock, history, views, rules)
+        sources = Sources(desk, clock, history, views, rules, solver=solver)
         account.lookups.update(ControlPage(sources).lookups)
         seeing = Observatory(sources, doorman, parquet)
         pages = Pages(

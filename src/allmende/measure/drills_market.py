@@ -84,12 +84,12 @@ class Observed(Struct):
 
     def _captured(self, event: e.Captured) -> None:
         receipt = event.receipt
-        begun = self._begun.pop(receipt.id, receipt.at)
-        used = tokens(receipt.units)
-        work = self.work.setdefault(receipt.at // DAY, {}).setdefault(receipt.offer, Work())
-        work.requests += 1
-        work.tokens += used
-        work.busy_us += max(0, receipt.at - begun)
+        begun, used = self._begun.pop(receipt.id, None), tokens(receipt.units)
+        if begun is not None:
+            work = self.work.setdefault(receipt.at // DAY, {}).setdefault(receipt.offer, Work())
+            work.requests += 1
+            work.tokens += used
+            work.busy_us += max(0, receipt.at - begun)
         hour, group = receipt.at // HOUR, (receipt.model, receipt.budget)
         self._want(hour, group, used)
         if receipt.verdict == "pending":

@@ -20,6 +20,7 @@ from allmende.doors.history import History
 from allmende.doors.observatory.windows import Window
 from allmende.measure.cells import K
 from allmende.measure.dated import Rules
+from allmende.measure.linear import Solver
 from allmende.ports import Clock, Views
 
 Row = Mapping[str, str | int | float | None]
@@ -36,6 +37,8 @@ class Sources(NamedTuple):
     views: Views
     rules: Sequence[Rules] = ()
     min_cell: int = K
+    solver: Solver | None = None
+    """Of linear programmes; None where the extra is not installed."""
 
 
 class Asked(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from allmende.doors.observatory.control import ControlPage
 from allmende.doors.observatory.dependence import Dependence
+from allmende.doors.observatory.drills import Drills
 from allmende.doors.observatory.frame import Section, Sources
 from allmende.doors.observatory.overview import Overview
 from allmende.doors.observatory.value import ValueCaptured
@@ -20,4 +21,5 @@ def sections(sources: Sources) -> tuple[Section, ...]:
         Section("value", ValueCaptured(sources).gather),
         Section("dependence", Dependence(sources).gather),
         Section("control", ControlPage(sources).gather, windowed=False),
+        Section("drills", Drills(sources).gather, windowed=False),
     )
