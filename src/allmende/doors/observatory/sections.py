@@ -12,6 +12,7 @@ from allmende.doors.observatory.dependence import Dependence
 from allmende.doors.observatory.drills import Drills
 from allmende.doors.observatory.frame import Section, Sources
 from allmende.doors.observatory.overview import Overview
+from allmende.doors.observatory.rents import Rents
 from allmende.doors.observatory.value import ValueCaptured
 
 
@@ -19,6 +20,7 @@ def sections(sources: Sources) -> tuple[Section, ...]:
     return (
         Section("overview", Overview(sources).gather),
         Section("value", ValueCaptured(sources).gather),
+        Section("rents", Rents(sources).gather),
         Section("dependence", Dependence(sources).gather),
         Section("control", ControlPage(sources).gather, windowed=False),
         Section("drills", Drills(sources).gather, windowed=False),
