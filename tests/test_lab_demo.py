@@ -19,6 +19,7 @@ def test_the_demo_runs_to_its_end() -> None:
         "bond paid the university 0.00775",
         "NOT  price",
         "every hash, signature, batch and invariant holds",
+        "sums equal the ledger",
         "replayed to the digest that the market had",
     ):
         assert promised in text, promised

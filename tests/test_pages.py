@@ -13,7 +13,8 @@ from allmende.core.refusals import Why
 from allmende.core.units import CREDIT
 from allmende.doors import assets, figures, forms, words
 
-PUBLIC = ("/", "/offers", "/verify", "/settle", "/chain", "/govern", "/observe", "/observe/value")
+SEEN = tuple(f"/observe{name}" for name in ("", "/value", "/concentration", "/distribution"))
+PUBLIC = ("/", "/offers", "/verify", "/settle", "/chain", "/govern", *SEEN)
 PRIVATE = ("/members", "/budgets", "/keys", "/receipts")
 
 
@@ -277,6 +278,8 @@ def test_every_text_that_a_template_names_exists_and_every_text_is_named() -> No
     named = set(re.findall(r"""\bt\(["']([\w.]+)["'][,)]""", source))
     about = re.findall(r"""\babout\(["']([\w.]+)["'],""", source)
     named |= {f"{key}.{part}" for key in about for part in ("def", "of")}
+    drawn = re.findall(r"""\bdraw\.\w+\(t, ["']([\w.]+)["'],""", source)
+    named |= {f"{key}.{part}" for key in drawn for part in ("chart", "chart.desc")}
     assert named <= known
     families = tuple(re.findall(r"""["']([\w.]+\.)["'] ~""", source))
     assert {key for key in known - named if not key.startswith(families)} == set()

@@ -90,6 +90,25 @@ def _captured(given: Mapping[str, Any]) -> Select:
     return Select(columns, rest, where.values)
 
 
+def _sold(given: Mapping[str, Any]) -> Select:
+    """What each offer sold of each title, with whom it last named as operator and parent."""
+    where = Where(given).equal("asset", "model", prefix="u.").between("day")
+    groups = {name: f"u.{name}" for name in ("provider", "offer", "title", "model", "country")}
+    named = {
+        name: f"COALESCE((SELECT o.{name} FROM offers o WHERE o.offer = u.offer"
+        " ORDER BY o.number DESC LIMIT 1), '')"
+        for name in ("operator", "parent", "parent_country")
+    }
+    columns = {
+        **groups,
+        **named,
+        "receipts": "SUM(receipts)",
+        **{name: exact(name) for name in (*UNITS, "price")},
+    }
+    rest = f"FROM usage u {where} GROUP BY {_by(groups)} ORDER BY {_by(groups)}"
+    return Select(columns, rest, where.values, _NUMBERS)
+
+
 def _balances(given: Mapping[str, Any]) -> Select:
     where = Where(given).equal("account", "asset").among("account", "accounts")
     columns = {name: name for name in ("account", "asset", "balance")} | {"hour": "MAX(hour)"}
@@ -128,6 +147,7 @@ SUMS = {
     "totals": Query({**_CONFINED, **_PERIOD, **texts("dimension")}, _totals),
     "usage": Query({**_CONFINED, **texts("since", "until", "month", "under")}, _usage),
     "earnings": Query({**_WHOSE, **_PERIOD, **texts("role")}, _earnings),
+    "sold": Query(texts("asset", "model", "since", "until"), _sold),
     "captured": Query(texts("asset", "model", "since", "until"), _captured),
     "balances": Query(_WHOSE, _balances),
     "balance_history": Query(

@@ -11,6 +11,7 @@ from allmende.cli.client import Failed
 from allmende.cli.offline import data_option, opened
 from allmende.cli.show import out_json, progress, table
 from allmende.core import ledger, machine
+from allmende.core.actors import Registry
 from allmende.core.events import Event
 from allmende.core.nouns import Posting
 from allmende.core.state import State
@@ -49,7 +50,7 @@ def command(data: str | None, asset: str, entity: str, as_json: bool) -> None:
             step(frame.last)
     if asset not in state.assets:
         raise Failed(f"No asset {asset!r} in {folder}. There are: {', '.join(state.assets)}.")
-    said = told(books, asset, entity)
+    said = told(books, asset, entity, names(state, books.registry))
     if as_json:
         out_json(said)
     else:
@@ -69,13 +70,20 @@ def moved(state: State, event: Event) -> list[Posting]:
     return [Posting(*key, ledger.balance(state, *key) - before[key]) for key in keys]
 
 
-def told(books: Books, asset: str, entity: str) -> dict[str, Any]:
+def names(state: State, registry: Registry) -> dict[str, str]:
+    """What people call a member, or a legal entity behind members."""
+    entities = {one.id: one.name for one in registry.actors}
+    return entities | {one.id: one.name for one in state.members.values()}
+
+
+def told(books: Books, asset: str, entity: str, called: Mapping[str, str]) -> dict[str, Any]:
     """The tables as plain data: pico-credits as text, shares in millionths."""
     lines, actors = books.lines(asset), known(books.registry)
     found = capture(lines, actors, entity)
     rows = [
         {
             "actor": actor,
+            "name": called.get(actor, actor),
             "role": role,
             "made_in": place,
             "owned_in": owner,
@@ -108,7 +116,7 @@ def _amount(amount: Amount, whole: Amount) -> dict[str, Any]:
 
 
 def show(said: Mapping[str, Any]) -> None:
-    columns = ("actor", "role", "made_in", "owned_in", "credits", "percent")
+    columns = ("name", "role", "made_in", "owned_in", "credits", "percent")
     table([_percent(row) for row in said["earned"]], columns, "No final receipt yet.")
     for name, heading in (("place", "made in"), ("owner", "owned in"), ("layer", "layer")):
         click.echo()

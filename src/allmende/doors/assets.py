@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import jinja2
 
 from allmende.doors import figures
+from allmende.doors.observatory import draw
 
 ASSETS = Path(__file__).parent / "pages_assets"
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -47,7 +48,7 @@ def templates(folder: Path = ASSETS / "templates") -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"figures": figures, "keep": keep}
+    environment.globals |= {"figures": figures, "keep": keep, "draw": draw}
     environment.filters["zip_self"] = lambda values: [(value, value) for value in values]
     return environment
 

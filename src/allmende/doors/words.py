@@ -54,6 +54,12 @@ class Words(Struct, frozen=True):
             whole = f"{int(whole):,}".replace(",", group)
         return f"{sign}{whole}{point}{part}" if part else f"{sign}{whole}"
 
+    def decimal(self, value: float, places: int = 2) -> str:
+        """A measured number, no money, with at most so many decimals: 0.5 is 0.5 and 0,5."""
+        text = f"{value:.{places}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return self.number("0" if text == "-0" else text)
+
     def percent(self, part: int, whole: int) -> str:
         """A share in percent with one decimal, rounded down; "–" of nothing."""
         if not whole:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from allmende.lab import chain_demo, december, proof, scenes, who
+from allmende.lab import chain_demo, december, observing, proof, scenes, who
 from allmende.lab.model_server import ModelServer
 from allmende.lab.served import Served
 from allmende.lab.stage import CHAT, Stage
@@ -41,6 +41,7 @@ def main(echo: Callable[[str], None]) -> int:
             scenes.play(stage)
             who.play(stage)
             december.play(stage)
+            observing.play(stage, data)
             scenes.ending(stage)
         proof.receipts(data, stage.files, tell)
         proof.books(data, stage.digest, tell)

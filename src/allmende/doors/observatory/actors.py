@@ -13,6 +13,7 @@ from typing import NamedTuple
 from allmende.core.actors import Registry
 from allmende.core.state import State
 from allmende.doors.history import History
+from allmende.measure.control import Control
 from allmende.measure.value import Actor, known
 
 
@@ -29,6 +30,10 @@ class Actors(NamedTuple):
         member = self.state.members.get(id_)
         entity = next((one.name for one in self.registry.actors if one.id == id_), id_)
         return member.name if member else entity
+
+    def top(self, actor: str) -> str:
+        """The ultimate parent of a legal entity."""
+        return Control(self.registry).ultimate(actor)
 
 
 async def actors(history: History, state: State) -> Actors:

@@ -7,9 +7,11 @@ Worked number: `value` is /observe/value, observe/value.html and value.actors.cs
 
 from __future__ import annotations
 
+from allmende.doors.observatory.concentration import Concentrated
 from allmende.doors.observatory.control import ControlPage
 from allmende.doors.observatory.dependence import Dependence
 from allmende.doors.observatory.drills import Drills
+from allmende.doors.observatory.distribution import Distributed
 from allmende.doors.observatory.frame import Section, Sources
 from allmende.doors.observatory.overview import Overview
 from allmende.doors.observatory.rents import Rents
@@ -21,6 +23,8 @@ def sections(sources: Sources) -> tuple[Section, ...]:
         Section("overview", Overview(sources).gather),
         Section("value", ValueCaptured(sources).gather),
         Section("rents", Rents(sources).gather),
+        Section("concentration", Concentrated(sources).gather),
+        Section("distribution", Distributed(sources).gather),
         Section("dependence", Dependence(sources).gather),
         Section("control", ControlPage(sources).gather, windowed=False),
         Section("drills", Drills(sources).gather, windowed=False),

@@ -62,6 +62,7 @@ class ValueCaptured:
             "pending": _pending(state, asset),
             "cells": {name: _bars(cells[name], who) for name in cells},
             "smile": _smile(cells["layer"], capture.total),
+            "flags": _flags(cells, capture.total),
             "earned": _earned(matrix, who),
             "home": home,
             "homes": homes,
@@ -142,12 +143,21 @@ def _earned(found: Published[tuple[str, str, str, str]], who: Actors) -> list[di
     return [*rows, *_rest(found)]
 
 
-def _smile(layers: Published[str], total: Amount) -> list[dict[str, Any]]:
-    """Layers in the order of the chain, with their share in thousandths as height."""
-    return [
-        {"layer": name, "pico": cell.amount, "height": cell.amount * WIDTH // (total or 1)}
-        for name, cell in value.smile(layers.shown)
-    ]
+def _smile(layers: Published[str], total: Amount) -> list[tuple[str, float]]:
+    """Layers in the order of the chain, with their share in percent."""
+    return [(name, 100 * cell.amount / (total or 1)) for name, cell in value.smile(layers.shown)]
+
+
+def _flags(cells: Mapping[str, Published[str]], total: Amount) -> list[tuple[str, list[Any]]]:
+    """Where it was made above where it is owned: shares in percent, the rest of a row last."""
+    rows = []
+    for name in ("place", "owner"):
+        found = cells[name]
+        parts = [(key, 100 * cell.amount / (total or 1)) for key, cell in found.shown.items()]
+        if found.rest is not None and not found.withheld:
+            parts.append(("rest", 100 * found.rest.amount / (total or 1)))
+        rows.append((f"value.by.{name}", parts))
+    return rows
 
 
 def _countries(cells: Mapping[str, Published[str]]) -> list[str]:

@@ -1,0 +1,240 @@
+"""Concentration: how few sell, per layer and model, by tokens, credit and quality, in parallel.
+
+Rule: sellers are ultimate parents, brands or legal entities, as the reader chooses; a layer
+whose supplier nobody told is an unknown rest, and the figures are ranges.
+Invariant: for each layer, segment and weight, known shares and the unknown rest sum to one.
+Worked number: one host with 85 % of the tokens and one with 15 %: HHI 7,450, effective 1.34.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from allmende.core.state import State
+from allmende.core.units import METERS
+from allmende.doors.observatory.actors import Actors, actors
+from allmende.doors.observatory.frame import Asked, Found, Row, Sources, Table
+from allmende.measure import concentration as con
+from allmende.measure.cells import Cell, publish
+from allmende.measure.concentration import Rest
+from allmende.measure.control import suppliers
+from allmende.measure.figure import About, Figure
+from allmende.measure.thresholds import Finding, presumptions
+from allmende.measure.value import ENTITIES, NOBODY, UNKNOWN
+
+LAYERS = ("serving", "model", "cloud", "chip")
+WEIGHTS = ("tokens", "credit", "quality")
+ALL = "all"
+SHOWN = 8
+
+
+class Sold(NamedTuple):
+    """What one offer sold of one title: counts by weight, and who is behind each layer."""
+
+    model: str
+    receipts: int
+    tokens: int
+    credit: int
+    sellers: Mapping[str, str]
+
+
+class Market(NamedTuple):
+    """One layer and segment. `counts`: seller -> weight -> amount; UNKNOWN is a seller too."""
+
+    layer: str
+    segment: str
+    receipts: int
+    cells: Mapping[str, Mapping[str, int]]
+
+    def amounts(self, weight: str) -> tuple[dict[str, float], float]:
+        """Known sellers' amounts, and the unknown's."""
+        found = {name: float(counts[weight]) for name, counts in self.cells.items()}
+        return found, found.pop(UNKNOWN, 0.0)
+
+
+class Concentrated:
+    """The section. `gather` is what the page shows."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    async def gather(self, asked: Asked) -> Found:
+        state = self._sources.desk.state
+        asset = asked.choice("asset", list(state.assets), next(iter(state.assets)))
+        entity = asked.choice("entity", ENTITIES, "parent")
+        weight = asked.choice("weight", WEIGHTS, "tokens")
+        who = await actors(self._sources.history, state)
+        rows = await self._sources.views.rows("sold", asset=asset, **asked.window.bounds())
+        sold = [_sold(row, who, state, entity) for row in rows]
+        k = 0 if asked.operates else self._sources.min_cell
+        markets = [one for one in split(sold) if one.receipts >= k]
+        window = f"{asked.window.since or '…'} – {asked.window.last}"
+        shows = {
+            "asset": asset,
+            "assets": list(state.assets),
+            "entity": entity,
+            "entities": ENTITIES,
+            "weight": weight,
+            "weights": WEIGHTS,
+            "receipts": sum(one.receipts for one in sold),
+            "layers": [
+                _shown(one, weight, window, k, who) for one in markets if one.segment == ALL
+            ],
+            "segments": [_segment(one, window) for one in markets if one.segment != ALL],
+            "findings": _findings(markets, weight, self._sources, asked),
+        }
+        figures = [_row(f) for one in markets for w in WEIGHTS for f in figured(one, w, window)]
+        sellers = [row for one in markets for row in _sellers(one, k)]
+        return Found(
+            shows, {"figures": Table(figures), "sellers": Table(sellers, ("tokens", "credit"))}
+        )
+
+
+def _sold(row: Mapping[str, Any], who: Actors, state: State, entity: str) -> Sold:
+    title = state.titles.get(row["title"])
+    provider, offer = str(row["provider"]), str(row["offer"])
+    serving = _seller(who, provider, entity, row["operator"], row["parent"])
+    actor = next((one.id for one in who.registry.actors if provider in one.accounts), "")
+    sellers = {
+        "serving": serving,
+        "model": _seller(who, title.owner, entity) if title else UNKNOWN,
+    }
+    for layer in ("cloud", "chip"):
+        found = suppliers(who.registry, layer, offer, provider, actor)
+        sellers[layer] = who.top(found[0]) if len(found) == 1 else UNKNOWN
+    tokens = sum(int(row[meter]) for meter in METERS[:4])
+    return Sold(row["model"], int(row["receipts"]), tokens, int(row["price"]), sellers)
+
+
+def _seller(who: Actors, account: str, entity: str, brand: str = "", parent: str = "") -> str:
+    """As `measure.value.actor` names a host."""
+    known = who.known.get(account, NOBODY)
+    if entity == "brand":
+        return known.brand or brand or account
+    if entity == "parent":
+        return known.owner or parent or account
+    return account
+
+
+def split(sold: Sequence[Sold]) -> list[Market]:
+    """Every layer, of all models and of each; models with most receipts first."""
+    counts: dict[str, int] = {}
+    for one in sold:
+        counts[one.model] = counts.get(one.model, 0) + one.receipts
+    models = sorted(counts, key=lambda name: (-counts[name], name))
+    found = []
+    for layer in LAYERS:
+        for segment in (ALL, *models):
+            rows = [one for one in sold if segment in (ALL, one.model)]
+            if rows:
+                found.append(_market(layer, segment, rows))
+    return found
+
+
+def _market(layer: str, segment: str, rows: Iterable[Sold]) -> Market:
+    cells: dict[str, dict[str, int]] = {}
+    receipts = 0
+    for one in rows:
+        receipts += one.receipts
+        cell = cells.setdefault(one.sellers[layer], {"receipts": 0, "tokens": 0, "credit": 0})
+        cell["receipts"] += one.receipts
+        cell["tokens"] += one.tokens
+        cell["credit"] += one.credit
+    return Market(layer, segment, receipts, cells)
+
+
+def figured(market: Market, weight: str, window: str) -> list[Figure]:
+    """HHI, effective number and CR4, as ranges where somebody is unknown."""
+    about = About(
+        of=f"{market.layer}, {market.segment}, {weight}",
+        window=window,
+        denominator=weight,
+        grade="reported" if market.layer in ("cloud", "chip") else "ledger",
+    )
+    if weight == "quality":
+        why = "No model that was sold here has a score; bring your own with `allmende index`."
+        return [about.undefined("hhi", "points of 10,000", con.HHI, why)]
+    known, unknown = market.amounts(weight)
+    total = sum(known.values()) + unknown
+    if not total:
+        return [about.undefined("hhi", "points of 10,000", con.HHI, "Nothing was sold.")]
+    shares = con.shares(known, unknown)
+    return con.concentration(about, shares, Rest(unknown / total) if unknown else con.NOTHING)
+
+
+def _shown(market: Market, weight: str, window: str, k: int, who: Actors) -> dict[str, Any]:
+    by = "tokens" if weight == "quality" else weight
+    cells = {name: Cell(counts["receipts"], counts[by]) for name, counts in market.cells.items()}
+    found = publish(cells, k, apart=True)
+    whole = sum(cell.amount for cell in cells.values()) or 1
+    bars = [
+        ("" if name == UNKNOWN else who.name(name), 100 * cell.amount / whole)
+        for name, cell in list(found.shown.items())[:SHOWN]
+    ]
+    return {
+        "layer": market.layer,
+        "figures": figured(market, weight, window),
+        "bars": bars,
+        "merged": found.merged,
+    }
+
+
+def _segment(market: Market, window: str) -> dict[str, Any]:
+    hhi = {weight: figured(market, weight, window)[0] for weight in WEIGHTS}
+    return {"layer": market.layer, "model": market.segment, "receipts": market.receipts, **hhi}
+
+
+def _findings(
+    markets: Sequence[Market], weight: str, sources: Sources, asked: Asked
+) -> list[Finding]:
+    """What each regime would say if the two largest hosts became one."""
+    if weight == "quality" or not asked.operates:
+        return []
+    for market in markets:
+        known, unknown = market.amounts(weight)
+        if (
+            (market.layer, market.segment) == ("serving", ALL)
+            and len(known) > 1
+            and any(known.values())
+        ):
+            shares = con.shares(known, unknown)
+            first, second = sorted(shares, key=lambda name: -shares[name])[:2]
+            day = date.fromisoformat(asked.window.last)
+            return presumptions(sources.rules, con.merger(shares, first, second), day)
+    return []
+
+
+def _row(figure: Figure) -> Row:
+    names = ("of", "key", "low", "high", "unit", "window", "denominator", "grade", "why")
+    return {name: getattr(figure, name) for name in names}
+
+
+def _sellers(market: Market, k: int) -> list[Row]:
+    """Sellers with their counts; what is too small to be published is left in the rest."""
+    cells = {name: Cell(n["receipts"], n["credit"]) for name, n in market.cells.items()}
+    found = publish(cells, k, apart=True)
+    rows: list[Row] = [
+        {
+            "layer": market.layer,
+            "model": market.segment,
+            "seller": name,
+            "receipts": cell.receipts,
+            "tokens": str(market.cells[name]["tokens"]),
+            "credit": str(cell.amount),
+        }
+        for name, cell in found.shown.items()
+    ]
+    if found.rest is not None and not found.withheld:
+        others = [n for name, n in market.cells.items() if name not in found.shown]
+        rest = {"layer": market.layer, "model": market.segment, "seller": "(rest)"}
+        rows.append(
+            {
+                **rest,
+                "receipts": found.rest.receipts,
+                "tokens": str(sum(n["tokens"] for n in others)),
+                "credit": str(found.rest.amount),
+            }
+        )
+    return rows
