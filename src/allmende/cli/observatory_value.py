@@ -132,6 +132,6 @@ def show(said: Mapping[str, Any]) -> None:
 
 
 def _percent(row: Mapping[str, Any]) -> dict[str, Any]:
-    """With a share to two decimals, rounded down."""
-    share = row["share_ppm"]
-    return {**row, "percent": f"{share // 10_000}.{share // 100 % 100:02}"}
+    """With a share to two decimals."""
+    hundredths = (row["share_ppm"] + 50) // 100
+    return {**row, "percent": f"{hundredths // 100}.{hundredths % 100:02}"}

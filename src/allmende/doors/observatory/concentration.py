@@ -71,6 +71,7 @@ class Concentrated:
         k = 0 if asked.operates else self._sources.min_cell
         markets = [one for one in split(sold) if one.receipts >= k]
         window = f"{asked.window.since or '…'} – {asked.window.last}"
+        pair = _pair(markets, weight, k)
         shows = {
             "asset": asset,
             "assets": list(state.assets),
@@ -82,8 +83,9 @@ class Concentrated:
             "layers": [
                 _shown(one, weight, window, k, who) for one in markets if one.segment == ALL
             ],
-            "segments": [_segment(one, window) for one in markets if one.segment != ALL],
-            "findings": _findings(markets, weight, self._sources, asked),
+            "segments": _segments(markets, window),
+            "merged": [who.name(name) for name in pair],
+            "findings": _findings(markets, weight, pair, self._sources, asked),
         }
         figures = [_row(f) for one in markets for w in WEIGHTS for f in figured(one, w, window)]
         sellers = [row for one in markets for row in _sellers(one, k)]
@@ -181,29 +183,43 @@ def _shown(market: Market, weight: str, window: str, k: int, who: Actors) -> dic
     }
 
 
-def _segment(market: Market, window: str) -> dict[str, Any]:
-    hhi = {weight: figured(market, weight, window)[0] for weight in WEIGHTS}
-    return {"layer": market.layer, "model": market.segment, "receipts": market.receipts, **hhi}
+def _segments(markets: Sequence[Market], window: str) -> dict[str, list[dict[str, Figure]]]:
+    """Model -> its HHI by tokens and by credit, layer by layer."""
+    found: dict[str, list[dict[str, Figure]]] = {}
+    for one in markets:
+        if one.segment != ALL:
+            hhi = {weight: figured(one, weight, window)[0] for weight in WEIGHTS}
+            found.setdefault(one.segment, []).append(hhi)
+    return found
+
+
+def _hosts(markets: Sequence[Market]) -> Market | None:
+    return next((one for one in markets if (one.layer, one.segment) == ("serving", ALL)), None)
+
+
+def _pair(markets: Sequence[Market], weight: str, k: int) -> list[str]:
+    """The two hosts that sold most, where there are two that may be named."""
+    hosts = _hosts(markets)
+    if hosts is None or weight == "quality":
+        return []
+    known, _ = hosts.amounts(weight)
+    two = sorted(known, key=lambda name: (-known[name], name))[:2]
+    named = all(hosts.cells[name]["receipts"] >= k and known[name] for name in two)
+    return two if len(two) == 2 and named else []
 
 
 def _findings(
-    markets: Sequence[Market], weight: str, sources: Sources, asked: Asked
+    markets: Sequence[Market], weight: str, pair: Sequence[str], sources: Sources, asked: Asked
 ) -> list[Finding]:
     """What each regime would say if the two largest hosts became one."""
-    if weight == "quality" or not asked.operates:
+    hosts = _hosts(markets)
+    if hosts is None or not pair:
         return []
-    for market in markets:
-        known, unknown = market.amounts(weight)
-        if (
-            (market.layer, market.segment) == ("serving", ALL)
-            and len(known) > 1
-            and any(known.values())
-        ):
-            shares = con.shares(known, unknown)
-            first, second = sorted(shares, key=lambda name: -shares[name])[:2]
-            day = date.fromisoformat(asked.window.last)
-            return presumptions(sources.rules, con.merger(shares, first, second), day)
-    return []
+    known, unknown = hosts.amounts(weight)
+    shares = con.shares(known, unknown)
+    rest = Rest(unknown / (sum(known.values()) + unknown)) if unknown else con.NOTHING
+    merged = con.merger(shares, pair[0], pair[1], rest)
+    return presumptions(sources.rules, merged, date.fromisoformat(asked.window.last))
 
 
 def _row(figure: Figure) -> Row:

@@ -34,9 +34,11 @@ def stacked(t: Words, key: str, rows: Sequence[tuple[str, Parts]], words: str = 
 
 
 def shares(t: Words, key: str, rows: Parts) -> str:
-    """A bar for each, in percent, the longest first. Labels are names."""
+    """A bar for each, in percent, the longest first. Labels are names, "" is unknown."""
     return drawing.bars(
-        _head(t, key), [Bar(name, [("", size)], _percent(t, size)) for name, size in rows], 100.0
+        _head(t, key),
+        [Bar(name or t("value.unknown"), [("", size)], _percent(t, size)) for name, size in rows],
+        100.0,
     )
 
 

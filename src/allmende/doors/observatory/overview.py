@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from allmende.core.units import credits, pico
 from allmende.doors.history import PUBLIC_DIMENSIONS
-from allmende.doors.observatory.actors import actors
+from allmende.doors.observatory.actors import Actors, actors
 from allmende.doors.observatory.frame import Asked, Found, Row, Sources, Table
 from allmende.doors.observatory.value import REST, captured
 from allmende.measure import value
@@ -28,7 +28,7 @@ PPM = 1_000_000
 
 class Tile(NamedTuple):
     """`key` names its texts: tile.<key>, its definition and denominator. Of `part` and `whole`
-    a share is shown; `low` and `high` are micrograms or microjoules of `unit`."""
+    a share is shown, `note` says whose; `low` and `high` are micrograms."""
 
     key: str
     grade: Grade
@@ -38,6 +38,7 @@ class Tile(NamedTuple):
     whole: int = 0
     low: int = 0
     high: int = 0
+    note: str = ""
 
 
 class Pair(NamedTuple):
@@ -60,8 +61,8 @@ class Overview:
         history, bounds = self._sources.history, asked.window.bounds()
         every = {name: await history.total(name, **bounds) for name in PUBLIC_DIMENSIONS}
         receipts = sum(int(row["receipts"]) for row in every["country"])
-        known = (await actors(history, state)).known
-        capture = value.capture(await captured(self._sources, asked, asset), known, "parent")
+        who = await actors(history, state)
+        capture = value.capture(await captured(self._sources, asked, asset), who.known, "parent")
         totals = {name: hushed(rows, k) for name, rows in every.items()}
         totals = {**await history.own_totals(asked.seen.viewer, **bounds), **totals}
         shows = {
@@ -69,14 +70,18 @@ class Overview:
             "assets": list(state.assets),
             "receipts": receipts,
             "enough": receipts >= k,
-            "pairs": pairs(every["country"], every["provider"], capture),
+            "pairs": pairs(every["country"], every["provider"], capture, who, k),
             "totals": totals,
         }
         return Found(shows, {name: Table(_files(totals[name]), ("price",)) for name in totals})
 
 
 def pairs(
-    countries: Sequence[Mapping[str, Any]], hosts: Sequence[Mapping[str, Any]], capture: Capture
+    countries: Sequence[Mapping[str, Any]],
+    hosts: Sequence[Mapping[str, Any]],
+    capture: Capture,
+    who: Actors,
+    k: int,
 ) -> list[Pair]:
     """The head of the page; components, each with its own denominator."""
     tokens = sum(int(row[m]) for row in countries for m in COUNTS[3:])
@@ -84,9 +89,8 @@ def pairs(
     energy = {name: sum(int(row[name]) for row in countries) for name in ENERGY}
     roles = {name: cell.amount for name, cell in capture.by["role"].items()}
     people = roles.get("author", 0) + roles.get("data", 0)
-    largest = max((cell.amount for cell in capture.by["actor"].values()), default=0)
+    (largest, whom), (owners, where) = (_most(capture.by[by], k) for by in ("actor", "owner"))
     busiest = max((int(row["receipts"]) for row in hosts), default=0)
-    owners = max((cell.amount for cell in capture.by["owner"].values()), default=0)
     total = capture.total
     return [
         Pair(
@@ -95,17 +99,23 @@ def pairs(
         ),
         Pair(
             Tile("makers", "ledger", part=people, whole=total),
-            Tile("largest", "ledger", part=largest, whole=total),
+            Tile("largest", "ledger", part=largest, whole=total, note=who.name(whom)),
         ),
         Pair(
             Tile("commons", "ledger", part=roles.get("commons", 0), whole=total),
-            Tile("owners", "reported", part=owners, whole=total),
+            Tile("owners", "reported", part=owners, whole=total, note=where),
         ),
         Pair(
             Tile("hosts", "ledger", number=str(len({row["value"] for row in hosts}))),
             Tile("busiest", "ledger", part=busiest, whole=answers),
         ),
     ]
+
+
+def _most(cells: Mapping[str, Cell], k: int) -> tuple[int, str]:
+    """The largest amount, and whose it is where that may be said."""
+    name, cell = next(iter(cells.items()), ("", Cell(0, 0)))
+    return cell.amount, name if cell.receipts >= k else ""
 
 
 def hushed(rows: Sequence[dict[str, Any]], k: int) -> list[dict[str, Any]]:
