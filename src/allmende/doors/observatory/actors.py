@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from allmende.core.actors import Registry
 from allmende.core.state import State
 from allmende.doors.history import History
 from allmende.measure.control import Control
@@ -21,21 +20,21 @@ class Actors(NamedTuple):
     """`known`: account -> what the registry says of it."""
 
     known: Mapping[str, Actor]
-    registry: Registry
+    control: Control
     state: State
 
     def name(self, id_: str) -> str:
         """A member's name, else a legal entity's; of what is neither (the commons, a brand, a
         parent that only an offer names) the id."""
         member = self.state.members.get(id_)
-        entity = next((one.name for one in self.registry.actors if one.id == id_), id_)
-        return member.name if member else entity
+        entity = self.control.actors.get(id_)
+        return member.name if member else (entity.name if entity else id_)
 
     def top(self, actor: str) -> str:
         """The ultimate parent of a legal entity."""
-        return Control(self.registry).ultimate(actor)
+        return self.control.ultimate(actor)
 
 
 async def actors(history: History, state: State) -> Actors:
     registry, _ = await history.registry()
-    return Actors(known(registry), registry, state)
+    return Actors(known(registry), Control(registry), state)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+from allmende.core.actors import NOBODY, Supply
 from allmende.core.state import State
 from allmende.core.units import METERS
 from allmende.doors.observatory.actors import Actors, actors
@@ -19,10 +20,10 @@ from allmende.doors.observatory.frame import Asked, Found, Row, Sources, Table
 from allmende.measure import concentration as con
 from allmende.measure.cells import Cell, publish
 from allmende.measure.concentration import Rest
-from allmende.measure.control import suppliers
+from allmende.measure.control import supplied
 from allmende.measure.figure import About, Figure
 from allmende.measure.thresholds import Finding, presumptions
-from allmende.measure.value import ENTITIES, NOBODY, UNKNOWN
+from allmende.measure.value import ENTITIES, UNKNOWN, Actor
 
 LAYERS = ("serving", "model", "cloud", "chip")
 WEIGHTS = ("tokens", "credit", "quality")
@@ -98,26 +99,34 @@ def _sold(row: Mapping[str, Any], who: Actors, state: State, entity: str) -> Sol
     title = state.titles.get(row["title"])
     provider, offer = str(row["provider"]), str(row["offer"])
     serving = _seller(who, provider, entity, row["operator"], row["parent"])
-    actor = next((one.id for one in who.registry.actors if provider in one.accounts), "")
+    actor = who.control.behind.get(provider, "")
     sellers = {
         "serving": serving,
         "model": _seller(who, title.owner, entity) if title else UNKNOWN,
     }
     for layer in ("cloud", "chip"):
-        found = suppliers(who.registry, layer, offer, provider, actor)
-        sellers[layer] = who.top(found[0]) if len(found) == 1 else UNKNOWN
+        found = supplied(who.control, layer, offer, provider, actor)
+        sellers[layer] = _supplier(found, serving, who)
     tokens = sum(int(row[meter]) for meter in METERS[:4])
     return Sold(row["model"], int(row["receipts"]), tokens, int(row["price"]), sellers)
 
 
 def _seller(who: Actors, account: str, entity: str, brand: str = "", parent: str = "") -> str:
     """As `measure.value.actor` names a host."""
-    known = who.known.get(account, NOBODY)
+    known = who.known.get(account, Actor())
     if entity == "brand":
         return known.brand or brand or account
     if entity == "parent":
         return known.owner or parent or account
     return account
+
+
+def _supplier(found: Sequence[Supply], own: str, who: Actors) -> str:
+    """The ultimate parent of a layer's only supplier; the host itself where it has none. Of
+    several nobody told who supplied what, so that they are unknown."""
+    if len(found) != 1:
+        return UNKNOWN
+    return own if found[0].supplier == NOBODY else who.top(found[0].supplier)
 
 
 def split(sold: Sequence[Sold]) -> list[Market]:
