@@ -10,8 +10,8 @@ from __future__ import annotations
 from allmende.doors.observatory.concentration import Concentrated
 from allmende.doors.observatory.control import ControlPage
 from allmende.doors.observatory.dependence import Dependence
-from allmende.doors.observatory.drills import Drills
 from allmende.doors.observatory.distribution import Distributed
+from allmende.doors.observatory.drills import Drills
 from allmende.doors.observatory.frame import Section, Sources
 from allmende.doors.observatory.overview import Overview
 from allmende.doors.observatory.rents import Rents
