@@ -241,3 +241,20 @@ def test_a_receipt_of_before_water_reads_back_to_the_same_bytes():
     assert canonical(msgspec.json.decode(new, type=Receipt)) == new
     again = structs.replace(receipt, water=None)
     assert canonical(msgspec.json.decode(canonical(again), type=Receipt)) == canonical(again)
+
+
+def test_energy_is_restated_by_whoever_provides_and_all_else_stays():
+    world = world_with(None)
+    sealed = structs.replace(world.state.offers["cheap"], sealed_secret="sealed")
+    world.do(c.PostOffer(offer=sealed))
+    hold = world.reserve("r1")
+    new = structs.replace(BIG, method="metered-nvml")
+    world.do(c.RestateEnergy(id="cheap", energy=new, by=secret("rhine")))
+    assert world.state.offers["cheap"] == structs.replace(sealed, energy=new)
+    assert world.state.holds["r1"].offer.energy == hold.offer.energy == BIG
+    for by in ("ada", "dean", "coop"):
+        asked = c.RestateEnergy(id="cheap", energy=new, by=secret(by))
+        assert world.refuse(asked).why is Why.NOT_ALLOWED
+    assert world.refuse(c.RestateEnergy(id="none", energy=new)).why is Why.NOT_FOUND
+    wrong = structs.replace(new, site_ml_per_kwh=(2, 1))
+    assert world.refuse(c.RestateEnergy(id="cheap", energy=wrong)).why is Why.BAD_VALUE

@@ -106,6 +106,34 @@ def metered_rate(
     )
 
 
+def measured_rate(
+    joules: tuple[float, float],
+    prompt: int,
+    output: int,
+    country: str,
+    pue: tuple[float, float] = (1.0, 1.0),
+    method: str = "metered",
+) -> EnergyRate:
+    """The rate of a machine that took so many joules for so many tokens, prompts and output mixed.
+
+    Nobody meters the two apart. A prompt token is taken to need no more than one of output: so
+    between nothing and an equal share, and one of output between an equal share and all.
+    10 J for 30 in and 10 out: 0 to 0.25 J in, 0.25 to 1 J out. ValueError if nothing was served.
+    """
+    if not 0 < joules[0] <= joules[1] or min(prompt, output) < 0 or not prompt + output:
+        raise ValueError(f"not a measurement: {joules} J for {prompt} and {output} tokens")
+    low, high = joules[0] * pue[0], joules[1] * pue[1]
+    equal = _nj(low / (prompt + output), high / (prompt + output))
+    return EnergyRate(
+        input_nj=(0, equal[1]) if output else equal,
+        output_nj=(equal[0], _nj(0, high / output)[1]) if output else equal,
+        grid_g_per_kwh=grid_g_per_kwh(country),
+        method=method,
+        site_ml_per_kwh=site_ml_per_kwh(pue),
+        grid_ml_per_kwh=grid_ml_per_kwh(country),
+    )
+
+
 def ecologits_j(active_b: float, total_b: float, batch: int) -> float:
     """EcoLogits: joules per output token at the server's plug, without PUE."""
     gpu_wh = 1.1665273170451914e-06 * math.exp(-0.011205921025579175 * batch) * active_b

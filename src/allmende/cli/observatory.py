@@ -26,6 +26,7 @@ COMMANDS = {
     "evidence": ("observatory_evidence", "Sovereignty: evidence, and what each offer shows."),
     "assess": ("observatory_assess", "Sign how far a country's law reaches an offer."),
     "floor": ("observatory_floor", "What every request below a budget demands of its offer."),
+    "energy": ("observatory_energy", "Energy measured here, and how it depends on the batch."),
 }
 """Name -> (module here, what it does), in the order in which help lists them. A module's command
 is always called `command`."""

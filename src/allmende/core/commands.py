@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from allmende.core.actors import Registry
 from allmende.core.nouns import SYSTEM, Key, Member, Offer, Policy, Title
-from allmende.core.units import Amount, Instant, Units
+from allmende.core.units import Amount, EnergyRate, Instant, Units
 
 
 class Command(Struct, frozen=True, kw_only=True, tag=str.lower):
@@ -111,6 +111,13 @@ class PostOffer(Command, frozen=True):
     """A new offer, or new terms under an id that its provider already has."""
 
     offer: Offer
+
+
+class RestateEnergy(Command, frozen=True):
+    """What an offer takes in energy, carbon and water; all else of it stays, its secret too."""
+
+    id: str
+    energy: EnergyRate
 
 
 class WithdrawOffer(Command, frozen=True):

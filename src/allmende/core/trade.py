@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from msgspec import structs
+
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.identity import allow, find_member, new_id
@@ -80,10 +82,24 @@ def _require_tariff(tariff: Tariff) -> None:
         raise Refused(Why.BAD_VALUE, f"A price is 0 to {RATE_MAX} pico-credits a unit.")
 
 
-def withdraw_offer(state: State, command: c.WithdrawOffer) -> list[e.Event]:
-    offer = state.offers.get(command.id)
+def restate_energy(state: State, command: c.RestateEnergy) -> list[e.Event]:
+    """Requests under way keep the rate that they were held with."""
+    offer = _find_offer(state, command.id)
+    allow(state, command.by, offer.provider, command.at)
+    _require_energy(command.energy)
+    new = structs.replace(offer, energy=command.energy)
+    return [e.OfferPosted(at=command.at, offer=new)]
+
+
+def _find_offer(state: State, id_: str) -> Offer:
+    offer = state.offers.get(id_)
     if offer is None:
-        raise Refused(Why.NOT_FOUND, f"No offer {command.id!r}.")
+        raise Refused(Why.NOT_FOUND, f"No offer {id_!r}.")
+    return offer
+
+
+def withdraw_offer(state: State, command: c.WithdrawOffer) -> list[e.Event]:
+    offer = _find_offer(state, command.id)
     allow(state, command.by, offer.provider, command.at)
     _require_owed(state, offer, None, command.at)
     return [e.OfferWithdrawn(at=command.at, id=command.id)]
@@ -147,5 +163,9 @@ def check(state: State) -> None:
         assert trading.in_flight == open_[id_], f"offer {id_}: {trading.in_flight} in flight"
 
 
-DECIDE = {c.PostOffer: post_offer, c.WithdrawOffer: withdraw_offer}
+DECIDE = {
+    c.PostOffer: post_offer,
+    c.RestateEnergy: restate_energy,
+    c.WithdrawOffer: withdraw_offer,
+}
 APPLY = {e.OfferPosted: offer_posted, e.OfferWithdrawn: offer_withdrawn}

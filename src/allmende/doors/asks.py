@@ -66,6 +66,7 @@ COMMANDS: dict[str, type[c.Command]] = {
     "transfer": c.Transfer,
     "register_title": c.RegisterTitle,
     "post_offer": c.PostOffer,
+    "restate_energy": c.RestateEnergy,
     "withdraw_offer": c.WithdrawOffer,
     "close_batch": c.CloseBatch,
     "set_parameter": c.SetParameter,
