@@ -79,3 +79,27 @@ def test_a_large_registry_passes_the_door(market: Served, tmp_path: Path) -> Non
     (tmp_path / "big.json").write_bytes(msgspec.json.encode(big))
     assert "1503 actors" in run(market, "import", str(tmp_path / "big.json"))
     assert len(read([("x", run(market, "export").encode())]).registry.actors) == 1_503
+
+
+def test_the_score_of_the_published_example_and_a_gate() -> None:
+    levels = [f"SOV-{n}={level}" for n, level in enumerate((2, 1, 3, 2, 1, 3, 3, 2), 1)]
+    words = ["observatory", "sovereignty", "score", *levels]
+    done = CliRunner().invoke(main, words)
+    assert "Score 51.25 of 100, level 1: the lowest of all. eu/csf@2025-10-20" in done.output
+    gated = CliRunner().invoke(main, [*words, "--ask", "SOV-5=2"])
+    assert gated.exit_code == 1
+    assert "Below the gate: SOV-5" in gated.stderr
+    part = CliRunner().invoke(main, words[:-1])
+    assert "Score 48.75 to 53.75 of 100, level 0" in part.output
+    assert CliRunner().invoke(main, [*words, "SOV-1=3"]).exit_code == 2
+    assert CliRunner().invoke(main, ["observatory", "sovereignty", "score", "X=1"]).exit_code == 1
+
+
+def test_reach_and_behind_are_told_by_the_market(market: Served) -> None:
+    def told(*words: str) -> str:
+        env = {"ALLMENDE_URL": market.url, "ALLMENDE_KEY": market.key}
+        done = CliRunner().invoke(main, ["observatory", "sovereignty", *words], env=env)
+        return done.output + done.stderr
+
+    assert "No offer stands" in told("behind")
+    assert "No such offer stands" in told("reach", "--offer", "x")

@@ -11,6 +11,10 @@ import click
 
 COMMANDS = {
     "anchors": ("observatory_anchors", "Published values beside our own; fails if one differs."),
+    "sovereignty": (
+        "observatory_sovereignty",
+        "Whose law reaches an offer and why; levels and score; what stands behind.",
+    ),
     "actors": ("observatory_actors", "Legal entities: import, export, who controls whom."),
     "import": ("observatory_import", "Take public data: clusters, models, chips, prices, gold."),
     "value": ("observatory_value", "Who earned what, where; the sums against the ledger."),
