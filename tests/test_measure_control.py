@@ -32,6 +32,13 @@ def test_joint_holdings_are_summed_and_carried_on() -> None:
     assert (link.votes_ppm, set(link.through)) == (510_000, {"top", "mid"})
 
 
+def test_a_chain_tells_the_step_of_every_hand() -> None:
+    stakes = (("top", "inc", 58), ("inc", "bv", 60), ("inc", "leaf", 21), ("bv", "leaf", 30))
+    steps = Control(registry(*stakes)).chain("top", "leaf")
+    assert [step.entity for step in steps] == ["inc", "bv", "leaf"]
+    assert steps[-1].through == ("inc", "bv")
+
+
 def test_half_of_the_votes_is_no_control_and_a_contract_is() -> None:
     assert Control(registry(("a", "b", 50))).ultimate("b") == "b"
     assert Control(registry(("a", "b", 51))).ultimate("b") == "a"

@@ -102,10 +102,9 @@ def test_control_comes_through_any_chain_and_the_chain_is_told() -> None:
     assert found.exposure == (3, 3)
     said = found.sentences()
     assert "Big Inc (USA) has 60 % of the votes of Holding BV." in said
-    assert "Big Inc (USA) has, with Holding BV, which it controls, 51 % of the votes of " in (
-        found.reasoning()
-    )
-    assert said[0].startswith("O is processed in DEU. That decides nothing: the CLOUD Act")
+    told = "Big Inc (USA) has, with Holding BV, which it controls, 51 % of the votes of "
+    assert any(text.startswith(told) for text in said)
+    assert said[0].startswith("o is processed in DEU. That decides nothing: the CLOUD Act")
     assert said[-1].endswith("It counts only once a named person has signed an assessment.")
     german = found.reasoning("de")
     assert "Big Inc (USA) hat 60 % der Stimmen von Holding BV." in german
@@ -141,7 +140,7 @@ def test_who_is_not_registered_is_taken_at_his_word_only_where_it_is_against_him
 
 def test_an_offer_that_says_otherwise_than_the_registry_is_told() -> None:
     found = proposed(given_by(stakes=US_OWNED), parent_country="SWE")
-    assert "P says that it is controlled from SWE; the registry does not." in found.sentences()
+    assert "p says that it is controlled from SWE; the registry does not." in found.sentences()
 
 
 def test_the_weakest_row_grades_the_result() -> None:

@@ -81,6 +81,8 @@ def list_actors(market: Market) -> None:
     rows = [
         {
             **msgspec.to_builtins(actor),
+            "roles": " ".join(actor.roles),
+            "accounts": " ".join(actor.accounts),
             "parent": " ".join(control.ultimates(actor.id)),
             "law": " ".join(control.laws(actor.id)),
         }

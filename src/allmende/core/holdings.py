@@ -62,13 +62,16 @@ def spread(holdings: Holdings, holder: str) -> dict[str, Link]:
 
 
 def chain(links: Mapping[str, Link], top: str, entity: str) -> tuple[Link, ...]:
-    """The steps from `top` down to `entity` in `spread` of the top; empty if there are none."""
-    steps: list[Link] = []
-    at = entity
-    while at in links and (at != top or not steps):
-        steps.append(links[at])
-        at = next((hand for hand in links[at].through if hand != top), top)
-    return tuple(reversed(steps))
+    """Every step from `top` down to `entity` in `spread` of the top, those of all hands that vote
+    with it among them, in the order in which they follow; empty if there are none."""
+    needed: set[str] = set()
+    ahead = [entity] if entity in links else []
+    while ahead:
+        at = ahead.pop()
+        if at not in needed:
+            needed.add(at)
+            ahead += [hand for hand in links[at].through if hand != top]
+    return tuple(link for name, link in links.items() if name in needed)
 
 
 def self_controlled(stakes: Iterable[Stake]) -> tuple[Link, ...]:

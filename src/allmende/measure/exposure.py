@@ -220,7 +220,9 @@ class _Reasoning:
             self._say(f"{key}s", low=low, level=high)
 
     def _say(self, key: str, **says: str) -> None:
-        self._steps.append(Step(key, says))
+        step = Step(key, says)
+        if step not in self._steps:
+            self._steps.append(step)
 
     def _name(self, actor: str) -> str:
         found = self._control.actors.get(actor)

@@ -84,7 +84,7 @@ SENTENCES = {
         "votes of {entity}.",
         "contract": "{holder} ({country}) controls {entity} by contract.",
         "reached": "So {law} reaches {actor}, {role}, which {access}.",
-        "free": "Nothing that was told puts the provider, {actor}, within reach of {law}.",
+        "free": "By what was told, {law} does not reach the provider, {actor}.",
         "may": "Of {share} of the votes of {actor} ({role}) nobody told who has them: its control "
         "from {country} is not excluded.",
         "above": "Who controls {actor} ({role}) is not told to the top: its control from {country} "
@@ -100,8 +100,8 @@ SENTENCES = {
         "while a request is served, contents are in the clear.",
         "leaky": "The keys are held by {keys} and the machine is attested to {enclave}; one of "
         "them is, or may be, within reach itself.",
-        "level": "Exposure to {law}: {level}.",
-        "levels": "Exposure to {law} lies between {low} – and {level}.",
+        "level": "How far {law} reaches: {level}.",
+        "levels": "How far {law} reaches: between {low} – and {level}.",
         "stop": "Kill switch: {level}. Encryption does not help against it.",
         "stops": "Kill switch: between {low} – and {level}. Encryption does not help against it.",
         "sign": "This is computed from what was told, with grade {grade}, and is no legal advice. "
@@ -117,8 +117,7 @@ SENTENCES = {
         "der Stimmen von {entity}.",
         "contract": "{holder} ({country}) kontrolliert {entity} durch Vertrag.",
         "reached": "Damit erreicht {law} {actor} ({role}); wer das ist, {access}.",
-        "free": "Nichts von dem, was genannt wurde, bringt den Anbieter {actor} in die Reichweite "
-        "von: {law}.",
+        "free": "Nach allem, was genannt wurde, erreicht {law} den Anbieter {actor} nicht.",
         "may": "Von {share} der Stimmen von {actor} ({role}) hat niemand genannt, wem sie gehören: "
         "Kontrolle aus {country} ist nicht ausgeschlossen.",
         "above": "Wer {actor} ({role}) kontrolliert, ist nicht bis oben genannt: Kontrolle aus "
@@ -136,8 +135,8 @@ SENTENCES = {
         "aus: Während eine Anfrage läuft, liegen Inhalte im Klartext.",
         "leaky": "Die Schlüssel hat {keys}, die Maschine ist gegenüber {enclave} bezeugt; einer "
         "davon ist selbst in Reichweite oder könnte es sein.",
-        "level": "Zugriff – {law}: {level}.",
-        "levels": "Zugriff – {law}: zwischen {low} – und {level}.",
+        "level": "So weit reicht {law}: {level}.",
+        "levels": "So weit reicht {law}: zwischen {low} – und {level}.",
         "stop": "Not-Aus: {level}. Verschlüsselung hilft dagegen nicht.",
         "stops": "Not-Aus: zwischen {low} – und {level}. Verschlüsselung hilft dagegen nicht.",
         "sign": "Das ist aus dem berechnet, was genannt wurde (Güte: {grade}), und keine "
@@ -178,5 +177,4 @@ def sentence(step: Step, law: Mapping[str, str], language: str) -> str:
         if name in facts:
             told = facts[name].split(", ")
             facts[name] = ", ".join(CUSTOMERS[language] if n == CUSTOMER else n for n in told)
-    text = SENTENCES[language][step.key].format(**facts)
-    return text[:1].upper() + text[1:]
+    return SENTENCES[language][step.key].format(**facts).replace("..", ".")  # "Inc.." is "Inc."
