@@ -15,6 +15,7 @@ from allmende.doors.observatory.drills import Drills
 from allmende.doors.observatory.frame import Section, Sources
 from allmende.doors.observatory.overview import Overview
 from allmende.doors.observatory.rents import Rents
+from allmende.doors.observatory.sovereignty import SovereigntyPage
 from allmende.doors.observatory.value import ValueCaptured
 
 
@@ -26,6 +27,7 @@ def sections(sources: Sources) -> tuple[Section, ...]:
         Section("concentration", Concentrated(sources).gather),
         Section("distribution", Distributed(sources).gather),
         Section("dependence", Dependence(sources).gather),
+        Section("sovereignty", SovereigntyPage(sources).gather, windowed=False),
         Section("control", ControlPage(sources).gather, windowed=False),
         Section("drills", Drills(sources).gather, windowed=False),
     )
