@@ -57,6 +57,8 @@ def test_four_weights_stand_side_by_side_and_an_empty_one_says_so() -> None:
 
 def test_overlapping_ranges_leave_the_weakest_layer_open() -> None:
     assert weakest({"a": (0.2, 0.7), "b": (0.6, 0.6), "c": (0.1, 0.3)}) == (("a", "b"), (0.6, 0.7))
+    assert weakest({"a": (0, 0), "b": (0, 1)}).layers == ("b",), "a is all at home"
+    assert weakest({"a": (0, 0), "b": (0, 0)}).layers == ("a", "b")
     low, high = path_independence({"a": (0.2, 0.7), "b": (0.6, 0.6)})
     assert (low, high) == pytest.approx((0.3 * 0.4, 0.8 * 0.4))
     with pytest.raises(Undefined, match="No layer"):

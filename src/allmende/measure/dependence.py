@@ -81,11 +81,16 @@ def path_independence(foreign: Mapping[str, Range]) -> Range:
 
 
 def weakest(foreign: Mapping[str, Range]) -> Weakest:
-    """The most foreign layer; where the ranges leave it open, all that it may be."""
+    """The most foreign layer; where the ranges leave it open, all that it may be.
+
+    A layer that is certainly all at home is none, unless every layer is.
+    """
     _layers(foreign)
-    least = max(low for low, _ in foreign.values())
-    may = tuple(name for name, (_, high) in foreign.items() if high >= least)
-    return Weakest(may, (least, max(high for _, high in foreign.values())))
+    least, most = (max(pair[end] for pair in foreign.values()) for end in (0, 1))
+    may = tuple(
+        name for name, (_, high) in foreign.items() if high >= least and (high > 0 or not most)
+    )
+    return Weakest(may, (least, most))
 
 
 def supplier_hhi(bought: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

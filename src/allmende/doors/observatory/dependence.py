@@ -82,8 +82,7 @@ def choices(cells: Collection[str], shown: Collection[str], union: frozenset[str
     difference between two homes.
     """
     countries = [name for name in shown if name != value.UNKNOWN]
-    inside = union & set(cells)
-    whole = bool(union) and inside <= set(shown) and (bool(inside) or not countries)
+    whole = bool(union) and union & set(cells) <= set(shown)
     return [*([EU] if whole else []), *countries]
 
 
