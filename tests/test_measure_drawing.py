@@ -196,6 +196,13 @@ def test_numbers_are_short(value: float, said: str):
     assert paper.short(value) == said
 
 
+def test_an_axis_of_powers_has_powers_alone():
+    dots = [Dot(0.0, 1e12, "a"), Dot(1.0, 1e26, "b")]
+    found = words(look(trend(HEAD, dots, days=False)))
+    assert "10¹²" in found
+    assert not [word for word in found if word.endswith(("tn", "bn"))]
+
+
 def test_german_numbers_have_a_comma_and_their_own_names():
     assert paper.short(1_234_567, "de") == "1,23 Mio."
     assert paper.short(0.5, "de") == "0,5"

@@ -23,6 +23,7 @@ from allmende.adapters.energy import energy_rate
 from allmende.adapters.guard import Guard
 from allmende.adapters.linear import solve
 from allmende.adapters.parquet import to_parquet
+from allmende.adapters.race_files import RaceKept
 from allmende.adapters.recounter import ProcessRecounter
 from allmende.adapters.rules import all_rules
 from allmende.adapters.secrets import new_key, open_signer, open_vault
@@ -117,6 +118,7 @@ class Market:
             chain=side.page,
             more_pages=side.pages(),
             rules=all_rules(),
+            race=RaceKept(Path(self.settings.data), self._clock),
             parquet=to_parquet if find_spec("duckdb") else None,
             solver=solve if find_spec("highspy") else None,
         )

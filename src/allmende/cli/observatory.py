@@ -20,6 +20,7 @@ COMMANDS = {
     "value": ("observatory_value", "Who earned what, where; the sums against the ledger."),
     "merger": ("observatory_merger", "HHI of shares you enter; what a merger adds, by regime."),
     "rents": ("observatory_rents", "Margin, open floor and rent of a price that you enter."),
+    "race": ("observatory_race", "The race on public data: charts, tables and a page."),
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
     "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),
     "focus": ("observatory_focus", "A month's bill as FOCUS 1.2, for any FinOps tool."),

@@ -8,7 +8,7 @@ at /api/openapi.json.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.routing import BaseRoute
 
@@ -25,12 +25,13 @@ from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.market import Exchange
 from allmende.doors.observatory.control import ControlPage
-from allmende.doors.observatory.frame import Parquet, Sources
+from allmende.doors.observatory.frame import Parquet, Sources, nothing_given
 from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
 from allmende.doors.sovereignty import Sovereignty
 from allmende.measure.dated import Rules
 from allmende.measure.linear import Solver
+from allmende.measure.race_panels import Given
 from allmende.ports import Clock, Journal, Views
 
 
@@ -38,7 +39,7 @@ class Hall:
     """One per market. `archive` is the journal, opened for reading only; `more_routes` and
     `more_pages` are doors that not every market has, `chain` is the page of the one that it
     settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it
-    can, and `solver` works out drills."""
+    can, `solver` works out drills, and `race` gives the imported public data."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Hall:
         rules: Sequence[Rules] = (),
         parquet: Parquet | None = None,
         solver: Solver | None = None,
+        race: Callable[[], Given | str] = nothing_given,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -65,7 +67,7 @@ class Hall:
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        sources = Sources(desk, clock, history, views, rules, solver=solver)
+        sources = Sources(desk, clock, history, views, rules, solver=solver, race=race)
         account.lookups.update(ControlPage(sources).lookups)
         seeing = Observatory(sources, doorman, parquet)
         pages = Pages(

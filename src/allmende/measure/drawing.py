@@ -105,7 +105,8 @@ def lorenz(head: Head, curves: Sequence[Series]) -> str:
     body = [*legend, *plot.frame, f'<path class="d-axis d-dash" fill="none" d="{equal}"/>']
     for place, curve in enumerate(known):
         under = [*((x(a), y(b)) for a, b in curve.points), (x(1), y(1)), (x(0), y(0))]
-        body.append(f'<path class="{colour(place)} d-band" d="{frame.path(under)}Z"/>')
+        if curve is known[-1]:
+            body.append(f'<path class="{colour(place)} d-band" d="{frame.path(under)}Z"/>')
         body += frame.line(plot, curve, colour(place))
     return sheet(head, plot.height, body)
 

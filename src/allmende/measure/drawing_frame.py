@@ -142,7 +142,7 @@ def y_axis(
 ) -> list[str]:
     body = []
     for value in values:
-        said = f"{value * 100:.0f}%" if percent else short(value, head.language)
+        said = f"{value * 100:.0f}%" if percent else short(value, head.language, values[-1])
         kind = "d-axis" if value == values[0] or value == 0 else "d-grid"
         body.append(stroke(kind, x.start, y(value), x.end, y(value)))
         body.append(text(x.start - 5, y(value) + 4.5, said, "", "end"))

@@ -176,10 +176,10 @@ def finite(values: Iterable[float], log: bool = False) -> list[float]:
     return found
 
 
-def short(value: float, language: str = "en") -> str:
-    """Three digits that a person reads: 1.2M, 0.05, 10²⁶."""
+def short(value: float, language: str = "en", beside: float = 0.0) -> str:
+    """Three digits that a person reads: 1.2M, 0.05, 10²⁶; a power `beside` a larger one."""
     size = abs(value)
-    if size >= 1e15 or 0 < size < 1e-4:
+    if size >= 1e15 or 0 < size < 1e-4 or (size >= 1e3 and beside >= 1e18):
         power = floor(log10(size))
         whole = f"{value / 10.0**power:.2g}"
         raised = f"10{str(power).translate(SUPERSCRIPT)}"

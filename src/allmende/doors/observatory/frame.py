@@ -21,6 +21,7 @@ from allmende.doors.observatory.windows import Window
 from allmende.measure.cells import K
 from allmende.measure.dated import Rules
 from allmende.measure.linear import Solver
+from allmende.measure.race_panels import Given
 from allmende.ports import Clock, Views
 
 Row = Mapping[str, str | int | float | None]
@@ -28,8 +29,17 @@ Parquet = Callable[[Sequence[Row], Sequence[str]], bytes]
 """Rows and the names of their columns of decimal text, as a file."""
 
 
+def nothing_given() -> str:
+    """No public data, and no trouble with them."""
+    return ""
+
+
 class Sources(NamedTuple):
-    """What a section may read. `min_cell`: receipts that a published figure rests on at least."""
+    """What a section may read. `min_cell`: receipts that a published figure rests on at least.
+
+    `race` gives the imported public data, the same value until a new import; else a sentence why
+    it cannot, and an empty one where nothing was imported.
+    """
 
     desk: Desk
     clock: Clock
@@ -39,6 +49,7 @@ class Sources(NamedTuple):
     min_cell: int = K
     solver: Solver | None = None
     """Of linear programmes; None where the extra is not installed."""
+    race: Callable[[], Given | str] = nothing_given
 
 
 class Asked(NamedTuple):

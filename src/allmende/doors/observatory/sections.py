@@ -14,6 +14,7 @@ from allmende.doors.observatory.distribution import Distributed
 from allmende.doors.observatory.drills import Drills
 from allmende.doors.observatory.frame import Section, Sources
 from allmende.doors.observatory.overview import Overview
+from allmende.doors.observatory.race import Race
 from allmende.doors.observatory.rents import Rents
 from allmende.doors.observatory.sovereignty import SovereigntyPage
 from allmende.doors.observatory.value import ValueCaptured
@@ -30,4 +31,5 @@ def sections(sources: Sources) -> tuple[Section, ...]:
         Section("sovereignty", SovereigntyPage(sources).gather, windowed=False),
         Section("control", ControlPage(sources).gather, windowed=False),
         Section("drills", Drills(sources).gather, windowed=False),
+        Section("race", Race(sources).gather, windowed=False),
     )
