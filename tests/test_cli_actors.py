@@ -103,3 +103,4 @@ def test_reach_and_behind_are_told_by_the_market(market: Served) -> None:
 
     assert "No offer stands" in told("behind")
     assert "No such offer stands" in told("reach", "--offer", "x")
+    assert "No offer 'x' stands" in told("assurance", "x")

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allmende.adapters.rules import all_rules
+from allmende.adapters.rules import all_rules, rules
 from allmende.core.actors import ACCESS, Actor, Registry, Stake, Supply
 from allmende.core.holdings import HALF
 from allmende.measure.control import Control
 from allmende.measure.exposure import EXPOSES, STOPS, Proposal, facts, law, propose
+from allmende.measure.exposure_facts import union_facts
 from allmende.measure.exposure_words import LANGUAGES, SENTENCES
 
 US, CN, FR = (law(country, all_rules()) for country in ("USA", "CHN", "FRA"))
@@ -190,6 +191,23 @@ def test_learning_who_holds_the_rest_only_narrows_it(
     before, after = proposed(control), proposed(more)
     for (low, high), (lower, higher) in zip(before[2:4], after[2:4], strict=True):
         assert low <= lower <= higher <= high
+
+
+def test_what_the_registry_says_of_the_unions_conditions() -> None:
+    inside = rules("eu/members", date(2026, 11, 20)).values["countries"]
+
+    def known(control: Control, place: str = "DEU") -> list[bool | None]:
+        zone = {"country": place, "operator": "", "parent": "", "parent_country": ""}
+        told = facts(control, {"id": "o", "provider": "p", "zone": zone})
+        return list(union_facts(control, told, inside).values())
+
+    assert known(given_by()) == [True, True, True, True]
+    assert known(given_by(), "USA") == [True, False, True, True]
+    assert known(given_by(stakes=US_OWNED)) == [True, True, False, False]
+    assert known(given_by(("software", "soft", "updates"))) == [True, True, True, False]
+    assert known(given_by(stakes=())) == [True, True, None, None]
+    assert known(Control(Registry(ACTORS, OWN))) == [True, True, True, None]
+    assert known(Control(Registry(ACTORS[1:]))) == [None, True, None, None]
 
 
 def test_all_words_are_there_in_both_languages_with_the_same_blanks() -> None:

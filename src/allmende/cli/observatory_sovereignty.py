@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+import msgspec
 
 from allmende.adapters.rules import BadRules, NoRules, rules
 from allmende.cli.client import Failed
 from allmende.cli.remote import Market, remote
 from allmende.cli.show import out_json, table
+from allmende.core.actors import Registry
 
 
 @click.group("sovereignty")
@@ -71,6 +73,52 @@ def score(levels: tuple[str, ...], ask: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"Score {span} of 100, level {found.level}: the lowest of all. {found.rules}")
     if found.failed:
         raise Failed(f"Below the gate: {', '.join(found.failed)}. No score makes up for that.")
+
+
+@command.command("assurance")
+@click.argument("offer")
+@click.option("--fact", "told", multiple=True, metavar="audit=yes", help="What you know; =no too.")
+@remote
+def assurance_level(market: Market, offer: str, told: tuple[str, ...]) -> None:
+    """Union assurance level of OFFER by the proposed Cloud and AI Development Act: no law yet,
+    and known from a secondary source only. Control comes from the registry."""
+    from allmende.measure.sovereignty import assurance
+
+    today = datetime.now(UTC).date()
+    try:
+        proposal = rules("eu/cada", today, "proposal")
+        inside = rules("eu/members", today).values["countries"]
+        found = assurance(proposal, {**_known(market, offer, inside), **_facts(told)})
+    except (BadRules, NoRules, ValueError) as error:
+        raise Failed(str(error)) from None
+    if market.as_json:
+        out_json({**found._asdict(), "asks": [ask._asdict() for ask in found.asks]})
+        return
+    words = {True: "yes", False: "no", None: "not known"}
+    table([{**a._asdict(), "met": words[a.met]} for a in found.asks], ("level", "id", "met"), "")
+    span = str(found.low) if found.low == found.high else f"{found.low} to {found.high}"
+    click.echo(f"{offer}: level {span} of {found.rules} ({found.status}). {proposal.note}")
+
+
+def _known(market: Market, offer: str, inside: list[str]) -> dict[str, bool | None]:
+    from allmende.measure.control import Control
+    from allmende.measure.exposure_facts import facts, union_facts
+
+    rows = [row for row in market.client.get("offers") if row["id"] == offer]
+    if not rows:
+        raise Failed(f"No offer {offer!r} stands; see `allmende offer list`.")
+    control = Control(msgspec.convert(market.client.get("actors"), Registry))
+    return union_facts(control, facts(control, rows[0]), inside)
+
+
+def _facts(words: tuple[str, ...]) -> dict[str, bool | None]:
+    found: dict[str, bool | None] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        if value not in ("yes", "no") or name in found:
+            raise click.UsageError(f"{word!r} is no fact, each once, as audit=yes.")
+        found[name] = value == "yes"
+    return found
 
 
 def _pairs(words: tuple[str, ...]) -> dict[str, int]:

@@ -9,7 +9,7 @@ subprocessors: two parties, and software among the untold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 
 from allmende.core.actors import NOBODY, Supply
@@ -68,3 +68,32 @@ def facts(control: Control, offer: Mapping[str, Any]) -> Facts:
         *(id_, provider, actor, zone["country"], zone["parent_country"]),
         *(tuple(parties), untold, keys, enclave),
     )
+
+
+RUNS = ("provider", "operator")
+TOUCHES = (*RUNS, "cloud", "subprocessor", "software")
+
+
+def union_facts(control: Control, told: Facts, inside: Container[str]) -> dict[str, bool | None]:
+    """What the registry says of a union's conditions (rules/eu/cada), None where it does not:
+    audits, certificates and personnel are for evidence to show."""
+    provider = control.jurisdiction(told.actor)
+    return {
+        "eu_establishment": provider in inside if provider else None,
+        "eu_infrastructure": told.country in inside,
+        "control_excluded": _free(control, told, inside, RUNS),
+        "no_control": _free(control, told, inside, TOUCHES),
+    }
+
+
+def _free(
+    control: Control, told: Facts, inside: Container[str], roles: Container[str]
+) -> bool | None:
+    """Whether nobody outside controls any party in these roles; None where it may be."""
+    parties = [party.actor for party in told.parties if party.role in roles]
+    if any(country not in inside for actor in parties for country in control.laws(actor)):
+        return False
+    somebody = control.may_reach("")
+    open_ = any(actor in somebody for actor in parties)
+    silent = not told.actor or any(role in roles for role in told.untold)
+    return None if open_ or silent else True
