@@ -226,6 +226,75 @@ def test_fewer_than_k_receipts_are_shown_to_operators_alone(small: Doors) -> Non
             assert str(3 * PRICE * 9 // 10) not in row.values()
 
 
+def test_the_public_sees_a_small_host_with_others_and_every_sum(tmp_path: Path) -> None:
+    with Doors(tmp_path) as market:
+        market.furnish()
+        market.ask("add_member", id="tiny", name="Tiny host", kind="provider")
+        spender = market.key("uni", budget="lab")
+        for number in range(22):
+            market.receipt(f"r-{number}", spender)
+        market.ask("withdraw_offer", id="o")
+        terms = {"provider": "tiny", "title": "t", "model": "smol", "asset": "credit"}
+        price = {"input": "0.15", "output": "0.6"}
+        market.ask(
+            "post_offer", id="p", **terms, tariff=price, zone={"country": "SWE"},
+            url="https://8.8.8.8/v1",
+        )  # fmt: skip
+        for number in range(2):
+            market.receipt(f"t-{number}", spender)
+        cookie = market.sign_in(market.admin)
+        for name in ("earned", "actor", "place", "role"):
+            every = table(market, f"value.{name}", cookie)
+            public = table(market, f"value.{name}")
+            sums = [sum(int(row["pico_credits"]) for row in rows) for rows in (every, public)]
+            assert sums == [24 * PRICE] * 2, name
+        assert "tiny" in {row["actor"] for row in table(market, "value.actor", cookie)}
+        assert "tiny" not in {row["actor"] for row in table(market, "value.actor")}
+        assert "Tiny host" not in market.get("/observe/value").text
+        assert "Tiny host" in market.get("/observe/value", headers={"cookie": cookie}).text
+        assert "2 others together" in market.get("/observe/value").text
+
+
+def test_a_market_may_say_how_small_is_too_small(tmp_path: Path) -> None:
+    with Doors(tmp_path, min_cell=2) as market:
+        market.furnish()
+        spender = market.key("uni", budget="lab")
+        for number in range(3):
+            market.receipt(f"r-{number}", spender)
+        assert sum(int(row["pico_credits"]) for row in table(market, "value.role")) == 3 * PRICE
+
+
+# Concentration and distribution -------------------------------------------------------------
+
+
+def test_one_host_is_a_monopoly_and_unknown_layers_are_ranges(doors: Doors, cookie: str) -> None:
+    rows = {(row["of"], row["key"]): row for row in table(doors, "concentration.figures", cookie)}
+    serving = rows["serving, all, tokens", "hhi"]
+    assert (float(serving["low"]), float(serving["high"])) == (10_000, 10_000)
+    chips = rows["chip, all, credit", "hhi"]
+    assert (float(chips["low"]), float(chips["high"]), chips["grade"]) == (0, 10_000, "reported")
+    assert rows["serving, all, quality", "hhi"]["why"]
+    sellers = table(doors, "concentration.sellers", cookie)
+    for layer in ("serving", "model", "cloud", "chip"):
+        own = [row for row in sellers if (row["layer"], row["model"]) == (layer, "all")]
+        assert sum(int(row["credit"]) for row in own) == COUNT * PRICE, layer
+
+
+def test_theil_adds_up_and_the_curve_ends_at_all(doors: Doors, cookie: str) -> None:
+    regions = table(doors, "distribution.regions", cookie)
+    assert sum(float(row["share"]) for row in regions) == pytest.approx(1)
+    points = [row for row in table(doors, "distribution.lorenz", cookie) if row["of"] == "earned"]
+    assert (points[-1]["share_of_heads"], points[-1]["share_of_value"]) == ("1.0", "1.0")
+    said = doors.get("/observe/distribution", headers={"cookie": cookie}).text
+    assert '<svg xmlns="http://www.w3.org/2000/svg" class="drawing"' in said
+
+
+def test_curves_of_few_are_not_for_everybody(small: Doors) -> None:
+    assert table(small, "distribution.lorenz") == []
+    assert table(small, "distribution.figures") == []
+    assert table(small, "concentration.figures") == []
+
+
 def test_a_member_sees_its_own_whatever_its_size(small: Doors) -> None:
     manager = small.sign_in(small.key("uni", "manage", "uni"))
     (row,) = table(small, "overview.account", manager)

@@ -120,6 +120,7 @@ class Market:
             rules=all_rules(),
             race=RaceKept(Path(self.settings.data), self._clock),
             parquet=to_parquet if find_spec("duckdb") else None,
+            min_cell=self.settings.min_cell,
             solver=solve if find_spec("highspy") else None,
         )
         hall.history.chained = side.chained

@@ -49,6 +49,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     drain: Annotated[
         int, Meta(ge=0, description="Seconds that running answers may take when we stop.")
     ] = 10
+    min_cell: Annotated[
+        int, Meta(ge=0, description="Receipts that a figure for everybody rests on at least.")
+    ] = 20
     secure: Annotated[
         bool, Meta(description="Browsers reach us by https (a proxy in front): Secure cookies.")
     ] = False

@@ -29,6 +29,7 @@ from allmende.doors.observatory.frame import Parquet, Sources, nothing_given
 from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
 from allmende.doors.sovereignty import Sovereignty
+from allmende.measure.cells import K
 from allmende.measure.dated import Rules
 from allmende.measure.linear import Solver
 from allmende.measure.race_panels import Given
@@ -56,6 +57,7 @@ class Hall:
         parquet: Parquet | None = None,
         solver: Solver | None = None,
         race: Callable[[], Given | str] = nothing_given,
+        min_cell: int = K,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -67,7 +69,7 @@ class Hall:
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        sources = Sources(desk, clock, history, views, rules, solver=solver, race=race)
+        sources = Sources(desk, clock, history, views, rules, min_cell, solver, race)
         account.lookups.update(ControlPage(sources).lookups)
         seeing = Observatory(sources, doorman, parquet)
         pages = Pages(
