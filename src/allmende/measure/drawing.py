@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from allmende.measure import drawing_frame as frame
 from allmende.measure.drawing_frame import TALL, Axes, Bar, Dot, Plot, Range, Series
 from allmende.measure.drawing_paper import (
+    BOLD,
     GLYPH,
     LEFT,
     RIGHT,
@@ -48,7 +49,7 @@ def lines(
         return empty(head)
     beside = max(len(one.label) for one in known) <= frame.LABEL and len(known) <= 8
     legend, top = ([], 0.0) if beside else frame.legend([one.label for one in known])
-    right = max(len(one.label) for one in known) * GLYPH + 12 if beside else RIGHT
+    right = max(len(one.label) for one in known) * BOLD + 12 if beside else RIGHT
     plot = frame.plot(head, known, Axes(log, days, zero), top, right)
     body = [*legend, *plot.frame]
     for place, one in enumerate(known):

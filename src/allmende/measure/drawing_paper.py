@@ -18,8 +18,8 @@ from typing import NamedTuple
 WIDTH = 480.0
 LEFT, RIGHT = 46.0, 14.0
 """Margins of a plot: the left one holds the numbers of the y axis."""
-TEXT, GLYPH = 15.0, 8.9
-"""Largest size of a text and the width of its average letter: what a phone shows."""
+TEXT, GLYPH, BOLD = 15.0, 8.9, 10.2
+"""Largest size of a text, and the width of its average letter: what a phone shows."""
 COLOURS = 8
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

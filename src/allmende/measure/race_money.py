@@ -47,7 +47,7 @@ def prices(given: Given, tongue: Tongue) -> Made | None:
         "day": f"{tokens.end:%Y-%m}",
     }
     days = (tokens.start, tokens.end)
-    return Made(lambda head: lines(head, series, log=True, zero=False), table, days, seen)
+    return Made(lambda head: lines(head, series), table, days, seen)
 
 
 def capital(given: Given, tongue: Tongue) -> Made | None:

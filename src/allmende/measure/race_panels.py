@@ -76,7 +76,7 @@ class Tongue(NamedTuple):
         return self.say(f"race.name.{code}") if code in NAMED else code
 
 
-NAMED = ("EU", "China", "Other", "unknown", "rest", "all", "any")
+NAMED = ("USA", "CHN", "GBR", "EU", "China", "Other", "unknown", "rest", "all", "any")
 
 
 class Panel(NamedTuple):
