@@ -122,6 +122,7 @@ class Market:
             parquet=to_parquet if find_spec("duckdb") else None,
             min_cell=self.settings.min_cell,
             solver=solve if find_spec("highspy") else None,
+            losses=self._gateway.cap_losses,
         )
         hall.history.chained = side.chained
         return hall

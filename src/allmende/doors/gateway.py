@@ -27,6 +27,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk, Stopped
 from allmende.doors import catalogue, errors, heads, policy
 from allmende.doors.caller import Caller
+from allmende.doors.cap_losses import CapLosses
 from allmende.doors.charge import House, Request
 from allmende.doors.drilling import TurnedAway
 from allmende.doors.pay_per_call import PayPerCall
@@ -88,6 +89,7 @@ class Gateway:
         self._limits = limits
         self._closing = False
         self.turned_away = TurnedAway(desk, clock)
+        self.cap_losses = CapLosses(clock.now())
         self._ids = _ids(clock)
         self.pay_per_call: PayPerCall | None = None
         """Serves callers without a key, in a market with a chain."""
@@ -125,6 +127,7 @@ class Gateway:
             reply = await self._serve(visit)
         except Refused as refused:
             self.turned_away.count(refused)
+            self.cap_losses.count(refused)
             vouching = self.vouching
             reply = errors.refusal(refused if vouching is None else vouching.explained(refused))
         except Objection as objection:

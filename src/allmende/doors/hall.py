@@ -16,6 +16,7 @@ from allmende.desk import Desk
 from allmende.doors import app
 from allmende.doors.account import Account
 from allmende.doors.browser import Doorman
+from allmende.doors.cap_losses import CapLosses
 from allmende.doors.chain_page import ChainPage
 from allmende.doors.counter import Counter
 from allmende.doors.gather import Gather
@@ -24,6 +25,7 @@ from allmende.doors.gather_orders import GatherOrders
 from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.market import Exchange
+from allmende.doors.observatory.climate import Carbon
 from allmende.doors.observatory.control import ControlPage
 from allmende.doors.observatory.frame import Parquet, Sources, nothing_given
 from allmende.doors.observatory.observatory import Observatory
@@ -40,7 +42,8 @@ class Hall:
     """One per market. `archive` is the journal, opened for reading only; `more_routes` and
     `more_pages` are doors that not every market has, `chain` is the page of the one that it
     settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it
-    can, `solver` works out drills, and `race` gives the imported public data."""
+    can, `solver` works out drills, `losses` counts what carbon caps refuse, and `race` gives the
+    imported public data."""
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Hall:
         solver: Solver | None = None,
         race: Callable[[], Given | str] = nothing_given,
         min_cell: int = K,
+        losses: CapLosses | None = None,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -69,8 +73,9 @@ class Hall:
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        sources = Sources(desk, clock, history, views, rules, min_cell, solver, race)
+        sources = Sources(desk, clock, history, views, rules, min_cell, solver, race, losses)
         account.lookups.update(ControlPage(sources).lookups)
+        account.lookups.update(Carbon(sources, counter).lookups)
         seeing = Observatory(sources, doorman, parquet)
         pages = Pages(
             *(counter, history, gather, trading, chain, seeing, self._live, doorman, more_pages)

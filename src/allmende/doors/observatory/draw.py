@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from allmende.doors.words import Words
 from allmende.measure import drawing
-from allmende.measure.drawing import Bar, Head, Series
+from allmende.measure.drawing import Bar, Head, Range, Series
 
 Parts = Sequence[tuple[str, float]]
 Points = Sequence[tuple[float, float]]
@@ -46,6 +46,15 @@ def lorenz(t: Words, key: str, curves: Sequence[tuple[str, Points]]) -> str:
     """Curves below equality. Labels are keys; points are shares from 0 to 1."""
     found = [Series(t(label), line) for label, line in curves]
     return drawing.lorenz(_head(t, key), found)
+
+
+def spans(t: Words, key: str, rows: Sequence[tuple[str, float, float]]) -> str:
+    """A bar from low to high for each. Labels are names; REST is all others."""
+    named = [
+        Range(t("climate.rest") if name == "(rest)" else name, low, high)
+        for name, low, high in rows
+    ]
+    return drawing.ranges(_head(t, key), named)
 
 
 def _head(t: Words, key: str) -> Head:

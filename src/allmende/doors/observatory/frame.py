@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk
+from allmende.doors.cap_losses import CapLosses
 from allmende.doors.gather import Seen
 from allmende.doors.history import History
 from allmende.doors.observatory.windows import Window
@@ -50,6 +51,8 @@ class Sources(NamedTuple):
     solver: Solver | None = None
     """Of linear programmes; None where the extra is not installed."""
     race: Callable[[], Given | str] = nothing_given
+    losses: CapLosses | None = None
+    """What carbon caps refused; None where no gateway counts."""
 
 
 class Asked(NamedTuple):

@@ -1,0 +1,127 @@
+"""The observatory's page of climate: ranges, files, caps, and what caps refused since the start."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import pytest
+from doors import Doors
+
+from allmende.core.refusals import Refused, Why
+from allmende.core.units import CREDIT
+from allmende.doors.cap_losses import CapLosses
+from allmende.doors.observatory.climate import hushed
+from allmende.doors.observatory.value import REST
+from allmende.measure.climate import Used
+
+PATH = "/observe/climate"
+COUNT = 24
+JOULES = (200 * 1_000 + 60 * 100_000) / 1e9, (200 * 2_000 + 60 * 300_000) / 1e9
+"""Of one receipt, as the furniture's offer states its energy."""
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    with Doors(tmp_path_factory.mktemp("market") / "a") as market:
+        market.furnish()
+        spender = market.key("uni", budget="lab")
+        for number in range(COUNT):
+            market.receipt(f"r-{number}", spender)
+        market.ask("set_carbon_cap", id="lab", cap_ug="2.5")
+        yield market
+
+
+@pytest.fixture(scope="module")
+def cookie(doors: Doors) -> str:
+    return doors.sign_in(doors.admin)
+
+
+def page(doors: Doors, query: str = "", cookie: str = "") -> str:
+    answer = doors.get(f"{PATH}{query}", headers={"cookie": cookie})
+    assert answer.status == 200, answer.text
+    return answer.text
+
+
+def test_everybody_sees_ranges_with_their_boundary(doors: Doors) -> None:
+    text = page(doors)
+    assert "Electricity in joules" in text
+    assert "without training" in text
+    assert "host" in text
+    assert "SCI" in text
+    assert "No offer stated it" in text, "the furniture states no water"
+    assert "0.24 Wh" in text, "published, as context"
+    assert "Lab" not in text, "a budget is its organisation's own"
+
+
+def test_the_page_is_german_too(doors: Doors) -> None:
+    text = page(doors, "?lang=de")
+    assert "Was es das Klima kostet" in text
+    assert "Strom in Joule" in text
+
+
+def test_the_file_has_what_the_receipts_sum_to(doors: Doors, cookie: str) -> None:
+    answer = doors.get("/observe/data/climate.used.csv?by=country", headers={"cookie": cookie})
+    (row,) = csv.DictReader(io.StringIO(answer.text))
+    assert (row["country"], row["receipts"], row["tokens_out"]) == ("DEU", "24", str(24 * 60))
+    low, high = float(row["energy_j_low"]), float(row["energy_j_high"])
+    assert (low, high) == pytest.approx([COUNT * j for j in JOULES], rel=1e-3)
+    assert row["tokens_unstated"] == "0"
+    assert float(row["energy_without_water_j"]) == pytest.approx(high)
+
+
+def test_members_are_for_operators(doors: Doors, cookie: str) -> None:
+    assert 'aria-current="true">member' in page(doors, "?by=account", cookie)
+    assert doors.get(f"{PATH}?by=account").status == 422
+
+
+def test_caps_are_for_who_sees_the_budget_with_what_they_refused(doors: Doors, cookie: str) -> None:
+    lost = doors.market._gateway.cap_losses
+    lost.count(Refused(Why.CARBON_CAP, budget="lab", lost=CREDIT // 50, asset="credit"))
+    lost.count(Refused(Why.CARBON_CAP, budget="lab"))
+    text = page(doors, "", cookie)
+    assert "2.5 g" in text
+    assert "0.02 credit" in text
+    assert "1 for energy unknown" in text
+    told = doors.get("/api/carbon", doors.admin).json
+    (row,) = told["budgets"]
+    assert (row["id"], row["cap_ug"], row["refused"]) == ("lab", 2_500_000, 2)
+    assert row["refused_worth"] == {"credit": "0.02"}
+    assert told["since"]
+    assert doors.get("/api/carbon").status == 401
+    stranger = doors.key("other", budget="other")
+    assert doors.get("/api/carbon", stranger).json["budgets"] == []
+
+
+def test_a_cap_refuses_at_the_gateway_and_is_counted(doors: Doors) -> None:
+    doors.ask("set_carbon_cap", id="chem", cap_ug=1)
+    spender = doors.key("uni", budget="chem")
+    body = {"model": "smol", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 4_000}
+    answer = doors.post("/v1/chat/completions", body, spender)
+    assert (answer.status, answer.code) == (403, "carbon_cap")
+    error = answer.json["error"]
+    assert error["missing_ug"] > 0
+    assert " g are missing" in error["message"]
+    loss = doors.market._gateway.cap_losses.by_budget["chem"]
+    assert loss.requests == 1
+    assert loss.worth["credit"] > 0
+    doors.ask("set_carbon_cap", id="chem", cap_ug=None)
+
+
+def test_the_worked_number_of_the_losses() -> None:
+    lost = CapLosses(5)
+    for _ in range(3):
+        lost.count(Refused(Why.CARBON_CAP, budget="b", lost=CREDIT // 50, asset="credit"))
+    lost.count(Refused(Why.NO_OFFER))
+    loss = lost.by_budget["b"]
+    assert (loss.requests, loss.worth["credit"], lost.since) == (3, 3 * CREDIT // 50, 5)
+
+
+def test_what_rests_on_few_receipts_is_put_together_or_left_out() -> None:
+    every = {name: Used(n, joules=(1.0, n)) for name, n in (("a", 50), ("b", 15), ("c", 12))}
+    found = hushed(every, 20)
+    assert list(found) == ["a", REST]
+    assert found[REST].receipts == 27
+    assert hushed({"b": every["b"]}, 20) == {}
+    assert list(hushed(every, 0)) == ["a", "b", "c"]
