@@ -32,6 +32,7 @@ COMMANDS = {
     "assess": ("observatory_assess", "Sign how far a country's law reaches an offer."),
     "floor": ("observatory_floor", "What every request below a budget demands of its offer."),
     "energy": ("observatory_energy", "Energy measured here, and how it depends on the batch."),
+    "report": ("observatory_report", "A year as HTML and PDF, with the annex for tenders."),
 }
 """Name -> (module here, what it does), in the order in which help lists them. A module's command
 is always called `command`."""
