@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -101,6 +102,16 @@ def test_a_person_signs_and_takes_it_back(run: Run) -> None:
     assert "E1/1" not in observatory(run, "evidence", "show", "o")
 
 
+def test_a_proposal_comes_with_reasons_and_signs_nothing(run: Run) -> None:
+    said = observatory(run, "assess", "US", "--offer", "o", "--propose")
+    assert "o and US: E0 to 3, kill switch 0 to 2" in said, "no registry was imported"
+    assert "Nothing is signed" in said
+    assert json.loads(observatory(run, "evidence", "show", "o", "--json"))[0]["regimes"][0] == {
+        "regime": "US", "exposure": 3, "kill_switch": 2, "assessed": False, "signed": [],
+    }  # fmt: skip
+    observatory(run, "assess", "US", "--offer", "none", "--propose", code=1)
+
+
 def test_floors_are_set_and_add_up(run: Run) -> None:
     observatory(run, "floor", "uni", "--min-seal", "SOV-3:2", "--max-exposure", "US:1")
     observatory(run, "floor", "lab", "--min-seal", "SOV-1:1")
@@ -114,6 +125,21 @@ def test_floors_are_set_and_add_up(run: Run) -> None:
     assert "SOV-1 to SOV-8" in observatory(run, "floor", "lab", "--min-seal", "SOV-9:1", code=1)
     observatory(run, "floor", "lab", code=2)
     observatory(run, "floor", "lab", "--none")
+
+
+def test_the_commands_in_the_docs_run(run: Run, tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs/sovereignty.md").read_text()
+    (tmp_path / "report.pdf").write_bytes(b"what was shown")
+    (tmp_path / "file.csv").write_text(HEAD + line("d1", objective="SOV-8"))
+    names = {
+        "PAPER": "d0", "OFFER": "o", "PROVIDER": "host", "BUDGET": "lab",
+        "REPORT.pdf": str(tmp_path / "report.pdf"), "FILE.csv": str(tmp_path / "file.csv"),
+    }  # fmt: skip
+    commands = [told for told in page.splitlines() if told.startswith("allmende observatory ")]
+    assert len(commands) == 12
+    for told in commands:
+        _, *words = shlex.split(told)
+        run(*(names.get(word, word) for word in words))
 
 
 HEAD = "id,offer,objective,level,claim,issuer,issued,expires,document,rests_on\n"

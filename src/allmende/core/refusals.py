@@ -74,7 +74,8 @@ class Refused(Exception):
     """An expected no. `detail` says what is missing; `facts` carries it for programs.
 
     Facts in use: `missing` (pico-credits), `asset`, `budget`, `retry_after_us`,
-    `conditions` (which policy condition refused how many offers), `receipt`; of a carbon cap
+    `conditions` (which policy condition refused how many offers), `receipt`; `cures` (offer ->
+    what it lacks of a floor), `rows` (row of an import -> what is wrong); of a carbon cap
     `missing_ug`, `room_ug`, `fits_output` (tokens) and `lost` (pico-credits at worst).
     """
 
