@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from doors import Doors
+
 from allmende.adapters.price_files import PriceFiles, read
 from allmende.adapters.race_files import RaceKept
 from allmende.adapters.race_formats import ALL, CARBON
@@ -47,7 +49,7 @@ def imported(data: Path) -> RaceKept:
 
 def test_without_an_import_there_is_nothing(tmp_path: Path):
     found = gathered(RaceKept(tmp_path, At()))  # type: ignore[arg-type]
-    assert found.shows == {"race": {}, "trouble": ""}
+    assert found.shows == {"race": {}, "unread": ""}
     assert not found.tables
 
 
@@ -78,5 +80,23 @@ def test_a_damaged_history_is_said_and_stops_nothing(tmp_path: Path):
     kept = imported(tmp_path)
     (PriceFiles(tmp_path).folder / CARBON.file).write_text("a\nb\n")
     found = gathered(kept)
-    assert "is damaged" in found.shows["trouble"]
+    assert "is damaged" in found.shows["unread"]
     assert not found.tables
+
+
+def test_a_visitor_sees_the_page_before_and_after_an_import(tmp_path: Path):
+    path = tmp_path / "carbon-file.csv"
+    path.write_text(CARBON_FILE)
+    with Doors(tmp_path) as doors:
+        before = doors.get("/observe/race")
+        assert before.status == 200
+        assert "allmende observatory import" in before.text
+        files = PriceFiles(tmp_path / "data")
+        files.keep(read(path, date(2026, 11, 21), ALL), path.name, datetime.now(UTC))
+        for language, said in (("en", "Electricity under"), ("de", "Strom unter")):
+            page = doors.get(f"/observe/race?lang={language}").text
+            assert said in page
+            assert '<svg xmlns="http://www.w3.org/2000/svg" class="drawing"' in page
+            assert "/observe/data/race.carbon.csv" in page
+        table = doors.get("/observe/data/race.carbon.csv")
+        assert table.text.splitlines()[1] == "europe-north2,Stockholm,3.0,0.99"

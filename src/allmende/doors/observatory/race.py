@@ -32,13 +32,13 @@ class Race:
         async with self._lock:
             given = await asyncio.to_thread(self._given)
             if isinstance(given, str):
-                return Found({"race": {}, "trouble": given}, {})
+                return Found({"race": {}, "unread": given}, {})
             if self._of is not given:
                 self._made = await asyncio.to_thread(_every, given)
                 self._of = given
             made = self._made
         panels = [one for one in made[words.DEFAULT] if isinstance(one, Panel)]
-        return Found({"race": made, "trouble": ""}, {one.key: Table(one.table) for one in panels})
+        return Found({"race": made, "unread": ""}, {one.key: Table(one.table) for one in panels})
 
 
 def _every(given: Given) -> Panels:
