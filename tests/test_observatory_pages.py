@@ -100,6 +100,17 @@ def test_days_without_receipts_are_empty(doors: Doors, cookie: str) -> None:
     assert table(doors, "value.earned", cookie, "?to=2020-01-02") == []
 
 
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_tab_opens_for_everybody(doors: Doors, cookie: str, language: str) -> None:
+    tabs = re.findall(r'<a href="(/observe[/a-z]*)"', doors.get("/observe").text)
+    assert len(set(tabs)) > 4
+    for path in set(tabs):
+        for headers in ({}, {"cookie": cookie}):
+            answer = doors.get(f"{path}?lang={language}", headers=headers)
+            assert answer.status == 200, path
+            assert f'<html lang="{language}">' in answer.text
+
+
 # Value --------------------------------------------------------------------------------
 
 

@@ -82,7 +82,8 @@ class Table(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a section shows, and the tables behind it by name."""
+    """What a section shows, and the tables behind it by name. Names of `shows` that the frame of
+    all pages uses (t, page, stage, path, market, viewer, done, trouble, …) are taken."""
 
     shows: dict[str, Any]
     tables: Mapping[str, Table]
