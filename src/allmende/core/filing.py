@@ -21,8 +21,8 @@ from allmende.core.units import Instant
 
 TEXT_MAX, NAME_MAX = 2_000, 200
 """Characters of a claim or a reasoning; of an issuer or a signer."""
-FILED_MAX = 512
-"""Pieces on one provider's file."""
+FILED_MAX = 64
+"""Pieces on one provider's file of one objective."""
 RESTS_MAX = 16
 HEX = frozenset("0123456789abcdef")
 
@@ -59,10 +59,15 @@ def require_sound(state: State, evidence: Evidence, staged: Staged, at: Instant)
         raise Refused(Why.BAD_VALUE, "It is issued before it expires.")
     if evidence.expires <= at:
         raise Refused(Why.ENDED, "This evidence has expired; ask its issuer for a new one.")
-    if len(state.filings.get(evidence.provider, ())) >= FILED_MAX:
-        raise Refused(Why.OVER_LIMIT, f"A provider has at most {FILED_MAX} pieces; withdraw some.")
+    if len(_on_file(state, evidence)) >= FILED_MAX:
+        raise Refused(Why.OVER_LIMIT, f"At most {FILED_MAX} pieces an objective; withdraw some.")
     _require_other_issuer(state, evidence)
     _require_ground(state, evidence, staged)
+
+
+def _on_file(state: State, evidence: Evidence) -> tuple[str, ...]:
+    """What its provider has on the file of the same objective."""
+    return state.filings.get(floors.subject(evidence.provider, evidence.objective), ())
 
 
 def _require_other_issuer(state: State, evidence: Evidence) -> None:
@@ -112,8 +117,8 @@ def _require_ground(state: State, evidence: Evidence, staged: Staged) -> None:
 
 def require_agreement(state: State, evidence: Evidence, staged: Staged, at: Instant) -> None:
     """Of an import: nothing that says another level of the same thing at the same time."""
-    on_file = (state.evidence[id_].evidence for id_ in state.filings.get(evidence.provider, ()))
-    for other in (*staged.values(), *on_file):
+    on_file = _on_file(state, evidence)
+    for other in (*staged.values(), *(state.evidence[id_].evidence for id_ in on_file)):
         if at < other.expires and _contradicts(evidence, other):
             raise Refused(
                 Why.BAD_VALUE,

@@ -79,46 +79,52 @@ def stands_on(state: State, provider: str, offer_id: str) -> str | None:
     if not offer_id:
         return ""
     offer = state.offers.get(offer_id)
-    return footing(offer) if offer is not None and offer.provider == provider else None
+    if offer is None or offer.provider != provider:
+        return None
+    return state.footings.get(offer_id) or footing(offer)
 
 
 def good(state: State, id_: str, at: Instant) -> bool:
     """Whether evidence counts: it and all it rests on are confirmed, begun, unexpired and, where
     they speak of an offer, of that offer as it stands."""
-    seen: set[str] = set()
-    ahead = [id_]
+    filed = state.evidence.get(id_)
+    if filed is None or not _holds(state, filed, at):
+        return False
+    seen = {id_}
+    ahead = [*filed.evidence.rests_on]
     while ahead:
         id_ = ahead.pop()
         if id_ in seen:
             continue
         seen.add(id_)
         filed = state.evidence.get(id_)
-        if filed is None or not filed.confirmed_by:
+        if filed is None or not _holds(state, filed, at):
             return False
-        evidence = filed.evidence
-        if not evidence.issued <= at < evidence.expires:
-            return False
-        if stands_on(state, evidence.provider, evidence.offer) != filed.footing:
-            return False
-        ahead += evidence.rests_on
+        ahead += filed.evidence.rests_on
     return True
+
+
+def _holds(state: State, filed: Filed, at: Instant) -> bool:
+    evidence = filed.evidence
+    if not filed.confirmed_by or not evidence.issued <= at < evidence.expires:
+        return False
+    return stands_on(state, evidence.provider, evidence.offer) == filed.footing
 
 
 def seal(state: State, offer: Offer, objective: str, at: Instant, framework: str = CSF) -> Seal:
     """The level that an offer reaches on an objective at an instant."""
     found = [
         state.evidence[id_]
-        for id_ in state.filings.get(offer.provider, ())
-        if _speaks_of(state.evidence[id_], offer, objective, framework) and good(state, id_, at)
+        for id_ in state.filings.get(subject(offer.provider, objective), ())
+        if _speaks_of(state.evidence[id_], offer, framework) and good(state, id_, at)
     ]
     levels = {filed.evidence.level for filed in found}
     return Seal(min(levels, default=0), len(levels) > 1, tuple(found))
 
 
-def _speaks_of(filed: Filed, offer: Offer, objective: str, framework: str) -> bool:
+def _speaks_of(filed: Filed, offer: Offer, framework: str) -> bool:
     evidence = filed.evidence
-    named = (evidence.objective, evidence.framework) == (objective, framework)
-    return named and evidence.offer in ("", offer.id)
+    return evidence.framework == framework and evidence.offer in ("", offer.id)
 
 
 def reach(state: State, offer: Offer, regime: str, at: Instant) -> Reach:
@@ -141,9 +147,9 @@ def _signed(state: State, offer: Offer, regime: str, at: Instant) -> Iterator[Si
             yield found
 
 
-def subject(provider: str, offer: str) -> str:
-    """What an assessment is of, as the state's key: ids have no slash."""
-    return f"{provider}/{offer}"
+def subject(provider: str, of: str) -> str:
+    """What an assessment or evidence is of, as the state's key: ids have no slash."""
+    return f"{provider}/{of}"
 
 
 # What is demanded ---------------------------------------------------------------------
@@ -265,9 +271,12 @@ def _of(found: Reach, has: int, most: int, letter: str = "") -> str:
 
 
 def check(state: State) -> None:
-    """The index by provider is the evidence; floors are of budgets, and demand something."""
+    """What is kept by provider, objective and offer is so; floors are of budgets, and demand."""
     listed = {id_: of for of, ids in state.filings.items() for id_ in ids}
-    owners = {id_: filed.evidence.provider for id_, filed in state.evidence.items()}
-    assert listed == owners, "evidence is listed under another provider than its own"
+    said = {id_: filed.evidence for id_, filed in state.evidence.items()}
+    owners = {id_: subject(one.provider, one.objective) for id_, one in said.items()}
+    assert listed == owners, "evidence is listed under what it does not speak of"
+    for id_, kept in state.footings.items():
+        assert kept == footing(state.offers[id_]), f"offer {id_} stands on something else"
     assert state.floors.keys() <= state.budgets.keys(), "a floor of no budget"
     assert all(floor != Floor() for floor in state.floors.values()), "a floor of nothing"

@@ -233,7 +233,9 @@ class State(Struct):
     evidence: dict[str, Filed] = field(default_factory=dict)
     """by its id, until it is withdrawn or has expired"""
     filings: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """provider -> its evidence"""
+    """provider/objective -> its evidence"""
+    footings: dict[str, str] = field(default_factory=dict)
+    """offer -> digest of what evidence on it rests on"""
     assessments: dict[str, dict[str, Signed]] = field(default_factory=dict)
     """floors.subject -> regime -> what a person signed"""
     floors: dict[str, Floor] = field(default_factory=dict)

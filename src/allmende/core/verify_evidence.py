@@ -192,7 +192,8 @@ def lapse(state: State, command: c.Tick) -> list[e.Event]:
 def filed(state: State, event: f.EvidenceFiled) -> None:
     evidence = event.filed.evidence
     state.evidence[evidence.id] = event.filed
-    state.filings[evidence.provider] = (*state.filings.get(evidence.provider, ()), evidence.id)
+    of = floors.subject(evidence.provider, evidence.objective)
+    state.filings[of] = (*state.filings.get(of, ()), evidence.id)
 
 
 def confirmed(state: State, event: f.EvidenceConfirmed) -> None:
@@ -202,12 +203,21 @@ def confirmed(state: State, event: f.EvidenceConfirmed) -> None:
 
 
 def ended(state: State, event: f.EvidenceEnded) -> None:
-    provider = state.evidence.pop(event.id).evidence.provider
-    rest = tuple(id_ for id_ in state.filings[provider] if id_ != event.id)
+    evidence = state.evidence.pop(event.id).evidence
+    of = floors.subject(evidence.provider, evidence.objective)
+    rest = tuple(id_ for id_ in state.filings[of] if id_ != event.id)
     if rest:
-        state.filings[provider] = rest
+        state.filings[of] = rest
     else:
-        del state.filings[provider]
+        del state.filings[of]
+
+
+def posted(state: State, event: e.OfferPosted) -> None:
+    state.footings[event.offer.id] = floors.footing(event.offer)
+
+
+def gone(state: State, event: e.OfferWithdrawn) -> None:
+    state.footings.pop(event.id, None)
 
 
 def assessed(state: State, event: f.Assessed) -> None:
@@ -238,4 +248,6 @@ APPLY: dict[type, Callable[..., None]] = {
     f.EvidenceEnded: ended,
     f.Assessed: assessed,
     f.AssessmentEnded: unassessed,
+    e.OfferPosted: posted,
+    e.OfferWithdrawn: gone,
 }

@@ -103,10 +103,9 @@ def _filed(state: State, filed: Filed, at: Instant) -> Row:
 def evidence(state: State, viewer: Viewer | None, at: Instant) -> list[Row]:
     """All on the file that the viewer may see, by provider."""
     return [
-        _filed(state, state.evidence[id_], at)
-        for provider in sorted(state.filings)
-        for id_ in state.filings[provider]
-        if state.evidence[id_].confirmed_by or _own(state, viewer, provider)
+        _filed(state, filed, at)
+        for _, filed in sorted(state.evidence.items(), key=lambda one: one[1].evidence.provider)
+        if filed.confirmed_by or _own(state, viewer, filed.evidence.provider)
     ]
 
 

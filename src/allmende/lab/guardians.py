@@ -28,6 +28,7 @@ OBJECTIVES = ("SOV-1", "SOV-2", "SOV-3")
 REGIMES = ("US", "CN", "DEU")
 BUDGETS = ("uni", "physics", "ada", "coop")
 PROVIDERS = ("rhine", "nordic")
+LEVELS = (0, 1, 2, 3, 3, 4, 4, 4)
 LASTS: tuple[Instant, ...] = (20 * SECOND, 16 * MINUTE, DAY, 40 * DAY, 40 * DAY)
 BEGINS: tuple[Instant, ...] = (-DAY, -DAY, -1, 0, MINUTE)
 
@@ -72,9 +73,9 @@ class Guardians:
     def _wish(self) -> dict[str, Pairs]:
         rng = self.rng
         return {
-            "min_seal": self._pairs(OBJECTIVES, 1, 3) if rng.random() < 0.6 else (),
-            "max_exposure": self._pairs(REGIMES, 0, 3) if rng.random() < 0.4 else (),
-            "max_kill_switch": self._pairs(REGIMES, 0, 2) if rng.random() < 0.2 else (),
+            "min_seal": self._pairs(OBJECTIVES, 1, 2) if rng.random() < 0.6 else (),
+            "max_exposure": self._pairs(REGIMES, 1, 3) if rng.random() < 0.4 else (),
+            "max_kill_switch": self._pairs(REGIMES, 1, 2) if rng.random() < 0.2 else (),
         }
 
     def _pairs(self, names: tuple[str, ...], low: int, high: int) -> Pairs:
@@ -95,7 +96,7 @@ class Guardians:
 
     async def file(self) -> None:
         """Mostly confirmed at once; it may be the issuer's own word, or not have begun."""
-        objective, level = self.rng.choice(OBJECTIVES), self.rng.randint(0, 4)
+        objective, level = self.rng.choice(OBJECTIVES), self.rng.choice(LEVELS)
         await self._paper(objective, level, **self._subject(), lasts=self.rng.choice(LASTS))
 
     async def _paper(
@@ -165,7 +166,7 @@ class Guardians:
 
     async def floor(self) -> None:
         """A budget's own; often none, so that not all requests stop."""
-        wish: dict[str, Any] = self._wish() if self.rng.random() < 0.5 else {}
+        wish: dict[str, Any] = self._wish() if self.rng.random() < 0.4 else {}
         await self._ask(v.SetFloor(budget=self.rng.choice(BUDGETS), **wish))
 
 
