@@ -21,7 +21,7 @@ from allmende.cli import main
 from allmende.core import commands as c
 from allmende.core.actors import Actor, Registry, Supply
 from allmende.core.evidence import Floor
-from allmende.core.units import SECOND, Units
+from allmende.core.units import DAY, SECOND, Units
 from allmende.lab.crash import body, furnish
 from allmende.lab.provider import Provider
 from allmende.lab.served import Served
@@ -244,6 +244,16 @@ def test_the_window_leaves_out_what_was_before():
     assert found.demand("mean", world.now + SECOND, world.now) == {}
     with pytest.raises(ValueError, match="per peak or mean"):
         picture(world.state, found, 0, world.now, Terms(per="day"))
+
+
+def test_what_is_forgotten_is_what_was_before():
+    world = busy()
+    found = observed(world)
+    whole = found.demand("peak", 0, world.now)
+    found.forget(world.now)
+    assert (found.demand("peak", 0, world.now), len(found.work)) == (whole, 1)
+    found.forget(world.now + 2 * DAY)
+    assert (found.hours, found.work) == ({}, {})
 
 
 # Live ---------------------------------------------------------------------------------

@@ -115,6 +115,11 @@ class Observed(Struct):
         span = max(HOUR, until - max(since, min(hours, default=0) * HOUR))
         return {group: -(-used * HOUR // span) for group, used in total.items()}
 
+    def forget(self, before: Instant) -> None:
+        """Drop the days that end before; for whoever follows a market for years."""
+        self.hours = {h: wanted for h, wanted in self.hours.items() if (h + 1) * HOUR > before}
+        self.work = {d: offers for d, offers in self.work.items() if (d + 1) * DAY > before}
+
     def ended(self, since: Instant) -> dict[str, Work]:
         """By offer, of the days from `since` on."""
         total: dict[str, Work] = {}

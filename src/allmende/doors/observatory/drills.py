@@ -53,6 +53,7 @@ class Following:
             while lines := await self._sources.history.export(self._after):
                 await asyncio.to_thread(self._take, lines)
                 self._after += len(lines)
+            self._observed.forget(self._sources.clock.now() - DAYS * DAY)
             self._observed.registry, _ = await self._sources.history.registry()
         return self._observed
 
