@@ -123,3 +123,19 @@ def test_the_tables_behind_the_page_are_files(doors: Doors) -> None:
     assert len(levels) == 1 + 8
     assert any("SOV-3,1,1" in line for line in levels)
     assert "Updates come from there." in doors.get("/observe/data/sovereignty.reach.csv").text
+
+
+def test_the_gateway_refuses_what_is_below_and_says_what_would_cure_it(doors: Doors) -> None:
+    key = doors.ask("issue_key", member="uni", budget="lab")["secret"]
+    body = {"model": "smol", "messages": [{"role": "user", "content": "hi"}]}
+    wish = {"min_seal": "SOV-2:2", "max_kill_switch": {"US": 0}}
+    answer = doors.post("/v1/chat/completions", {**body, "allmende": wish}, key)
+    assert (answer.status, answer.code) == (503, "no_offer")
+    told = answer.json["error"]
+    assert told["conditions"] == {"sovereignty": 1}
+    assert "SOV-2 is 0, not 2" in told["cures"]["o"]
+    assert "US's kill switch is 1 as assessed, not 0" in told["cures"]["o"]
+    doors.ask("set_floor", budget="lab", max_exposure="CN:1")
+    refused = doors.post("/v1/chat/completions", body, key)
+    assert refused.json["error"]["conditions"] == {"exposure": 1}
+    doors.ask("set_floor", budget="lab")
