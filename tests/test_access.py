@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from observed import directory, exact
 
 from allmende.adapters.access_facts import facts
+from allmende.adapters.claim_cards import cards
 from allmende.adapters.languages import measured, sentences
+from allmende.adapters.price_files import FOLDER
+from allmende.adapters.price_formats import GOLD
+from allmende.adapters.said import Said
 from allmende.cli import main
 from allmende.main import VIEWS
 from allmende.measure.access import (
@@ -128,3 +132,16 @@ def test_wrong_files_are_named_by_line(data: Path, tmp_path: Path) -> None:
     path.write_text("account,need\nzzz,5\n")
     assert "no stated need" in access(data, "--needs", str(path), code=1).stderr
     assert "belong together" in access(data, "--basket", "1", code=2).stderr
+
+
+def test_the_page_gets_languages_and_claims_also_where_gold_is_broken(tmp_path: Path) -> None:
+    said = Said(tmp_path)
+    premiums, claims = said()
+    assert {one.language for one in premiums} == set(sentences().texts)
+    assert len(claims) == len(cards())
+    kept = tmp_path / FOLDER / GOLD.file
+    kept.parent.mkdir()
+    kept.write_text("not,gold\n1,2\n")
+    gold = next(one for one in said()[1] if one.card.id == "gold-flat")
+    assert gold.computed is not None
+    assert gold.computed.low is None

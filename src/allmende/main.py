@@ -26,6 +26,7 @@ from allmende.adapters.parquet import to_parquet
 from allmende.adapters.race_files import RaceKept
 from allmende.adapters.recounter import ProcessRecounter
 from allmende.adapters.rules import all_rules
+from allmende.adapters.said import Said
 from allmende.adapters.secrets import new_key, open_signer, open_vault
 from allmende.adapters.server import listen, own, run
 from allmende.adapters.sqlite_journal import SqliteJournal
@@ -119,6 +120,7 @@ class Market:
             more_pages=side.pages(),
             rules=all_rules(),
             race=RaceKept(Path(self.settings.data), self._clock),
+            said=Said(Path(self.settings.data)),
             parquet=to_parquet if find_spec("duckdb") else None,
             min_cell=self.settings.min_cell,
             solver=solve if find_spec("highspy") else None,

@@ -27,7 +27,7 @@ from allmende.doors.live import Live
 from allmende.doors.market import Exchange
 from allmende.doors.observatory.climate import Carbon
 from allmende.doors.observatory.control import ControlPage
-from allmende.doors.observatory.frame import Parquet, Sources, nothing_given
+from allmende.doors.observatory.frame import Parquet, Said, Sources, nothing_given, nothing_said
 from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
 from allmende.doors.sovereignty import Sovereignty
@@ -43,7 +43,7 @@ class Hall:
     `more_pages` are doors that not every market has, `chain` is the page of the one that it
     settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it
     can, `solver` works out drills, `losses` counts what carbon caps refuse, and `race` gives the
-    imported public data."""
+    imported public data; `said` what languages cost, and claims that were checked."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Hall:
         race: Callable[[], Given | str] = nothing_given,
         min_cell: int = K,
         losses: CapLosses | None = None,
+        said: Callable[[], Said] = nothing_said,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -73,7 +74,7 @@ class Hall:
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        sources = Sources(desk, clock, history, views, rules, min_cell, solver, race, losses)
+        sources = Sources(desk, clock, history, views, rules, min_cell, solver, race, losses, said)
         account.lookups.update(ControlPage(sources).lookups)
         account.lookups.update(Carbon(sources, counter).lookups)
         seeing = Observatory(sources, doorman, parquet)

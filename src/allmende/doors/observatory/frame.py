@@ -19,15 +19,24 @@ from allmende.doors.cap_losses import CapLosses
 from allmende.doors.gather import Seen
 from allmende.doors.history import History
 from allmende.doors.observatory.windows import Window
+from allmende.measure.access import Premium
 from allmende.measure.cells import K
+from allmende.measure.claims import Checked
 from allmende.measure.dated import Rules
 from allmende.measure.linear import Solver
 from allmende.measure.race_panels import Given
 from allmende.ports import Clock, Views
 
+Said = tuple[tuple[Premium, ...], tuple[Checked, ...]]
+"""What languages cost, and claims that were checked."""
 Row = Mapping[str, str | int | float | None]
 Parquet = Callable[[Sequence[Row], Sequence[str]], bytes]
 """Rows and the names of their columns of decimal text, as a file."""
+
+
+def nothing_said() -> Said:
+    """No vocabulary, and no claim."""
+    return (), ()
 
 
 def nothing_given() -> str:
@@ -53,6 +62,7 @@ class Sources(NamedTuple):
     race: Callable[[], Given | str] = nothing_given
     losses: CapLosses | None = None
     """What carbon caps refused; None where no gateway counts."""
+    said: Callable[[], Said] = nothing_said
 
 
 class Asked(NamedTuple):

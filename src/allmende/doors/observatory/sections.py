@@ -7,6 +7,7 @@ Worked number: `value` is /observe/value, observe/value.html and value.actors.cs
 
 from __future__ import annotations
 
+from allmende.doors.observatory.access import AccessPage
 from allmende.doors.observatory.climate import ClimatePage
 from allmende.doors.observatory.concentration import Concentrated
 from allmende.doors.observatory.control import ControlPage
@@ -33,5 +34,6 @@ def sections(sources: Sources) -> tuple[Section, ...]:
         Section("climate", ClimatePage(sources).gather),
         Section("control", ControlPage(sources).gather, windowed=False),
         Section("drills", Drills(sources).gather, windowed=False),
+        Section("access", AccessPage(sources).gather, windowed=False),
         Section("race", Race(sources).gather, windowed=False),
     )
