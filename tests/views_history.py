@@ -19,6 +19,7 @@ from allmende.core import events as e
 from allmende.core import evidence_commands as v
 from allmende.core import exchange_commands as x
 from allmende.core import machine
+from allmende.core.actors import Actor, Registry, Stake, Supply
 from allmende.core.contracts import LOT, Instrument
 from allmende.core.custody import CHAIN, Permit
 from allmende.core.evidence import Assessment, Evidence
@@ -34,6 +35,15 @@ RICH = 10**30
 WALLETS = {"a": "0x" + "a1" * 20, "host": "0x" + "b2" * 20}
 OPERATOR = "9" * 64
 FOREVER = START + 10**5 * DAY
+TOLD = {"source": "the register", "date": "2026-01-01"}
+REGISTRY = Registry(
+    actors=(
+        Actor("hosting", "Hosting", "FRA", roles=("host",), accounts=("host",), **TOLD),
+        Actor("holding", "Holding", "USA", **TOLD),
+    ),
+    stakes=(Stake("holding", "hosting", votes_ppm=600_000, economic_ppm=500_000, **TOLD),),
+    supplies=(Supply("offer", "o0", "chip", "holding", **TOLD),),
+)
 
 
 def founding() -> list[c.Command]:
@@ -60,6 +70,7 @@ def founding() -> list[c.Command]:
         *(offer(random.Random(7), i) for i in range(4)),
         c.RegisterTitle(at=START, title=Title("box", "host", "machine", "Box")),
         c.Deposit(at=START, member="host", amount=RICH, reference="2"),
+        c.ImportActors(at=START, registry=REGISTRY, source="by hand"),
         c.SetParameter(at=START, name="call_seconds", value=0),
         c.SetParameter(at=START, name="drills_allowed", value=1),
         c.SetParameter(at=START, name="drill_seconds", value=3_600),
