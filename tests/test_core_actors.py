@@ -129,6 +129,14 @@ def test_too_many_rows_are_refused_before_they_are_read() -> None:
     ]
 
 
+def test_chains_that_would_take_long_to_look_through_are_refused() -> None:
+    actors = tuple(structs.replace(BIG, id=f"a{n}") for n in range(600))
+    stakes = tuple(Stake(f"a{n}", f"a{n + 1}", 600_000, **DATED) for n in range(599))
+    (fault,) = wrong(Registry(actors, stakes), Known(TODAY))
+    assert "more than 100000 pairs" in fault.says
+    assert wrong(Registry(actors, stakes[:400]), Known(TODAY)) == []
+
+
 def test_lei_and_percent_are_exact() -> None:
     assert lei_sound("529900T8BM49AURSDO55")
     assert not lei_sound("529900T8BM49AURSDO56")

@@ -74,22 +74,16 @@ def chain(links: Mapping[str, Link], top: str, entity: str) -> tuple[Link, ...]:
     return tuple(link for name, link in links.items() if name in needed)
 
 
-def self_controlled(stakes: Iterable[Stake]) -> tuple[Link, ...]:
-    """A chain of control from an actor back to itself, or nothing."""
-    holdings = by_holder(_in_cycles(stakes))
+def self_controlled(stakes: Iterable[Stake], pairs_max: int) -> tuple[Link, ...] | None:
+    """A chain of control from an actor back to itself, empty if there is none; None where there
+    are more than `pairs_max` pairs of one that controls and one that is controlled."""
+    holdings = by_holder(stakes)
+    pairs = 0
     for holder in sorted(holdings):
         links = spread(holdings, holder)
         if holder in links:
             return chain(links, holder, holder)
+        pairs += len(links)
+        if pairs > pairs_max:
+            return None
     return ()
-
-
-def _in_cycles(stakes: Iterable[Stake]) -> list[Stake]:
-    """Stakes that may be part of a cycle: their holder is held, their entity holds."""
-    left = list(stakes)
-    while True:
-        holders, held = {s.holder for s in left}, {s.entity for s in left}
-        rest = [s for s in left if s.holder in held and s.entity in holders]
-        if len(rest) == len(left):
-            return rest
-        left = rest

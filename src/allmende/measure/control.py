@@ -34,6 +34,8 @@ class Control:
         """(scope, subject, layer) -> its rows"""
         for row in registry.supplies:
             self.supplies.setdefault((row.scope, row.subject, row.layer), []).append(row)
+        self._reach: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._may_reach: dict[str, frozenset[str]] = {}
         self._controlled: dict[str, dict[str, Link]] = {}
 
     @cached_property
@@ -57,11 +59,8 @@ class Control:
         More than one where a contract says otherwise than the votes: the votes' first.
         In a cycle of control all control each other, and its first by name stands for it.
         """
-        tops = {
-            min({hand, *self._peers(hand)})
-            for hand in (entity, *self.controllers(entity))
-            if set(self.controllers(hand)) <= self._peers(hand)
-        }
+        hands = (entity, *self.controllers(entity))
+        tops = {self._tops[hand] for hand in hands if hand in self._tops} or {entity}
         return tuple(sorted(tops, key=lambda top: (self._by_contract(top, entity), top)))
 
     def ultimate(self, entity: str) -> str:
@@ -73,23 +72,27 @@ class Control:
 
     def reach(self, jurisdiction: str) -> dict[str, tuple[str, ...]]:
         """entity -> those registered in `jurisdiction` that are it or control it."""
-        found = {}
+        if jurisdiction in self._reach:
+            return self._reach[jurisdiction]
+        found: dict[str, tuple[str, ...]] = {}
         for entity in self.actors:
             held = (entity, *self.controllers(entity))
             hands = tuple(a for a in held if self.jurisdiction(a) == jurisdiction)
             if hands:
                 found[entity] = hands
+        self._reach[jurisdiction] = found
         return found
 
     def may_reach(self, jurisdiction: str) -> frozenset[str]:
         """Those that `jurisdiction` reaches, and those that it would if votes of which nobody
         told were held there: the most that can be so."""
-        found = set(self.reach(jurisdiction))
-        while True:
-            more = {e for e in self.actors if e not in found and self._may(e, found)}
-            if not more:
-                return frozenset(found)
-            found |= more
+        if jurisdiction not in self._may_reach:
+            found, more = set(self.reach(jurisdiction)), {""}
+            while more:
+                more = {e for e in self.actors if e not in found and self._may(e, found)}
+                found |= more
+            self._may_reach[jurisdiction] = frozenset(found)
+        return self._may_reach[jurisdiction]
 
     def _may(self, entity: str, hands: set[str]) -> bool:
         stakes = [s for s in self.holders.get(entity, ()) if s.holder in hands]
@@ -116,14 +119,21 @@ class Control:
     def _controllers(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}
         for holder in sorted(self.holdings):
-            for entity in self.controlled(holder):
+            for entity in spread(self.holdings, holder):
                 if entity != holder:
                     found.setdefault(entity, []).append(holder)
         return {entity: tuple(holders) for entity, holders in found.items()}
 
-    def _peers(self, entity: str) -> set[str]:
-        """Those that it controls and that control it."""
-        return {a for a in self.controllers(entity) if entity in self.controllers(a)}
+    @cached_property
+    def _tops(self) -> dict[str, str]:
+        """Those that nobody controls but whom they control themselves -> the first of these."""
+        above = {entity: frozenset(hands) for entity, hands in self._controllers.items()}
+        found = {}
+        for entity in (*self.actors, *self.holdings, *self.holders):
+            hands = above.get(entity, frozenset())
+            if all(entity in above.get(hand, ()) for hand in hands):
+                found[entity] = min({entity, *hands})
+        return found
 
     def _by_contract(self, top: str, entity: str) -> bool:
         return any(link.contract and link.votes_ppm <= HALF for link in self.chain(top, entity))
