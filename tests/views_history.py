@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.core import commands as c
@@ -47,14 +46,6 @@ REGISTRY = Registry(
 )
 
 
-_TOLD: Any = {"source": "test", "date": "2026-01-01"}
-REGISTRY = Registry(
-    (Actor("inc", "Inc", "USA", **_TOLD), Actor("ag", "AG", "DEU", accounts=("host",), **_TOLD)),
-    (Stake("inc", "ag", 600_000, 600_000, **_TOLD),),
-    (Supply("provider", "host", "chip", "inc", **_TOLD),),
-)
-
-
 def founding() -> list[c.Command]:
     """Two organisations, three keys on a tree of budgets, two hosts; prices up to 10**15."""
     people = (("a", "organisation", ""), ("b", "organisation", ""), ("a1", "person", "a"))
@@ -81,7 +72,6 @@ def founding() -> list[c.Command]:
         c.Deposit(at=START, member="host", amount=RICH, reference="2"),
         c.ImportActors(at=START, registry=REGISTRY, source="by hand"),
         c.SetParameter(at=START, name="call_seconds", value=0),
-        c.ImportActors(at=START, registry=REGISTRY, source="test"),
         c.SetParameter(at=START, name="drills_allowed", value=1),
         c.SetParameter(at=START, name="drill_seconds", value=3_600),
         c.SetParameter(at=START, name="breaker_ppm", value=10_000_000),
