@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -46,7 +48,7 @@ def page(doors: Doors, query: str = "", cookie: str = "") -> str:
 
 def test_everybody_sees_ranges_with_their_boundary(doors: Doors) -> None:
     text = page(doors)
-    assert "Electricity in joules" in text
+    assert "Electricity in mJ" in text, "the unit fits the longest bar"
     assert "without training" in text
     assert "host" in text
     assert "SCI" in text
@@ -55,10 +57,19 @@ def test_everybody_sees_ranges_with_their_boundary(doors: Doors) -> None:
     assert "Lab" not in text, "a budget is its organisation's own"
 
 
+def test_an_estimate_claims_three_digits_at_most_and_no_power_of_ten(doors: Doors) -> None:
+    text = html.unescape(re.sub(r"<[^>]*>|(?:width|height|x|y|d)[12]?=\S*", " ", page(doors)))
+    shown = [line for line in text.splitlines() if re.search(r"\d (?:m|µ|k)?(?:J|g|l|kWh)\b", line)]
+    assert any("–" in line for line in shown)
+    for found in re.findall(r"[\d.,]*\d(?=(?:–[\d.,]+)? [mµk]?(?:J|g|l)\b)", "\n".join(shown)):
+        assert len(found.replace(".", "").replace(",", "").lstrip("0")) <= 3, found
+    assert "·10" not in text
+
+
 def test_the_page_is_german_too(doors: Doors) -> None:
     text = page(doors, "?lang=de")
     assert "Was es das Klima kostet" in text
-    assert "Strom in Joule" in text
+    assert "Strom in mJ" in text
 
 
 def test_the_file_has_what_the_receipts_sum_to(doors: Doors, cookie: str) -> None:

@@ -299,6 +299,9 @@ def test_numbers_and_ranges_look_as_they_do_in_each_language() -> None:
     assert english.span(2_808_482, 12_170_086, "J") == "2.8–12 J"
     assert german.span(257, 1_116, "g") == "0,26–1,1 mg"
     assert english.span(5, 5, "g") == "5 µg"
+    assert english.span(1_234_567_890_000_000, 9_876_543_210_000_000, "J") == "343–2740 kWh"
+    assert german.estimate(0.0000118, 0.000066, "l") == "12–66 µl"
+    assert german.estimate(0.0025, 0.166667, "g CO₂e je 1.000") == "2,5–167 mg CO₂e je 1.000"
     assert german.percent(25_000, 1_000_000) == "2,5 %"
     assert english.percent(1, 0) == "–"
 

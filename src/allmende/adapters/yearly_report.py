@@ -24,11 +24,11 @@ from allmende.measure.access import Premium
 from allmende.measure.cells import K, publish
 from allmende.measure.document import Document, Grid, Part
 from allmende.measure.drawing import Bar, Head, bars
+from allmende.measure.written import span
 
 LANGUAGES = ("en", "de")
 SHARED = ("role", "account")
 """Cells of these may share a receipt: one pays several roles and accounts."""
-KWH_UJ, KG_UG = 3_600_000_000_000, 1_000_000_000
 
 
 class Made(Struct, frozen=True):
@@ -138,16 +138,10 @@ def _indices(year: Year, say: Mapping[str, str], made: Made) -> Part:
 def _energy(year: Year, say: Mapping[str, str], made: Made) -> Part:
     found = year.energy
     sentence = say["energy_1"].format(
-        low=_scaled(found["uj_low"], KWH_UJ),
-        high=_scaled(found["uj_high"], KWH_UJ),
-        glow=_scaled(found["ug_low"], KG_UG),
-        ghigh=_scaled(found["ug_high"], KG_UG),
+        energy=span(found["uj_low"], found["uj_high"], "J", made.language),
+        carbon=span(found["ug_low"], found["ug_high"], "g CO2e", made.language),
     )
     return Part(say["energy"], [sentence])
-
-
-def _scaled(value: int, by: int) -> str:
-    return f"{value / by:,.3g}" if value < by * 1000 else f"{value / by:,.0f}"
 
 
 def _levy(levies: Sequence[Levy], say: Mapping[str, str]) -> Part:

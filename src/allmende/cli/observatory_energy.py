@@ -125,7 +125,7 @@ def _show(readings: list[Reading], lacks: dict[str, str], rate: EnergyRate | Non
 
 def _show_rate(rate: EnergyRate) -> None:
     for name, nj in (("prompt", rate.input_nj), ("output", rate.output_nj)):
-        click.echo(f"{name}: {nj[0] / 1e9:.6g} to {nj[1] / 1e9:.6g} J a token ({rate.method})")
+        click.echo(f"{name}: {nj[0] / 1e9:.3g} to {nj[1] / 1e9:.3g} J a token ({rate.method})")
     click.echo(f"grid: {rate.grid_g_per_kwh[0]} to {rate.grid_g_per_kwh[1]} g/kWh")
 
 

@@ -11,6 +11,7 @@ from msgspec import to_builtins
 from allmende.cli.client import Failed
 from allmende.cli.show import out_json
 from allmende.measure.training import GPT3_MWH, GPT4, Needed, Range, Run, needed
+from allmende.measure.written import digits, number
 
 
 def range_of(context: click.Context, option: click.Parameter, text: str) -> Range:
@@ -51,7 +52,8 @@ def command(as_json: bool, **given: Range) -> None:
 
 def _print(found: Needed) -> None:
     def said(label: str, ends: Range, unit: str) -> None:
-        click.echo(f"{label:<10} {ends[0]:,.1f} to {ends[1]:,.1f} {unit}")
+        low, high = (number(digits(round(end * 1e6), 10**6), "en") for end in ends)
+        click.echo(f"{label:<10} {low} to {high} {unit}")
 
     said("GPU-hours", found.gpu_hours_m, "million")
     said("energy", found.gwh, "GWh")

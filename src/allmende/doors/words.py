@@ -16,12 +16,11 @@ import msgspec
 from msgspec import Struct
 
 from allmende.core import carbon
+from allmende.measure import written
 
 FOLDER = Path(__file__).parent / "pages_assets" / "text"
 DEFAULT = "en"
 LANGUAGES = {"en": "English", "de": "Deutsch"}
-SEPARATORS = {"en": (",", "."), "de": (".", ",")}
-"""Between groups of three digits, and before decimals."""
 DATES = {"en": "%d %b %Y, %H:%M", "de": "%d.%m.%Y, %H:%M"}
 SHORT = {"en": "%d %b, %H:%M", "de": "%d.%m., %H:%M"}
 
@@ -46,13 +45,7 @@ class Words(Struct, frozen=True):
 
     def number(self, value: object) -> str:
         """Digits in groups of three: decimal text or an integer, never a float."""
-        text = str(value)
-        sign, text = ("−", text[1:]) if text.startswith("-") else ("", text)
-        whole, _, part = text.partition(".")
-        group, point = SEPARATORS[self.language]
-        if len(whole) > 4:
-            whole = f"{int(whole):,}".replace(",", group)
-        return f"{sign}{whole}{point}{part}" if part else f"{sign}{whole}"
+        return written.number(value, self.language)
 
     def decimal(self, value: float, places: int = 2) -> str:
         """A measured number, no money, with at most so many decimals: 0.5 is 0.5 and 0,5."""
@@ -100,11 +93,12 @@ class Words(Struct, frozen=True):
         return found
 
     def span(self, low: int, high: int, millionths_of: str) -> str:
-        """A range given in millionths of a unit, with two digits: 2_808_482 J is 2.8 J."""
-        prefix, size = _prefix(high)
-        ends = [self.number(_two_digits(value, size)) for value in (low, high)]
-        shown = ends[0] if ends[0] == ends[1] else f"{ends[0]}–{ends[1]}"
-        return f"{shown} {prefix}{millionths_of}"
+        """A range given in millionths of a unit, as estimates are: 2_808_482 J is 2.8 J."""
+        return written.span(low, high, millionths_of, self.language)
+
+    def estimate(self, low: float, high: float, unit: str) -> str:
+        """The same of a range in the unit itself."""
+        return self.span(round(low * 1e6), round(high * 1e6), unit)
 
     def grams(self, ug: int) -> str:
         """Micrograms as grams, exactly: 1_250_000 is 1.25 g."""
@@ -138,22 +132,3 @@ def _preferred(accepts: str) -> list[str]:
         rank = int(digits) if digits.isascii() and digits.isdecimal() else 0
         found.append((-rank, place, name.strip().split("-")[0].lower()))
     return [name for _, _, name in sorted(found)]
-
-
-def _prefix(millionths: int) -> tuple[str, int]:
-    """The SI prefix that leaves 1 to 999 before the point, and millionths per unit of it."""
-    for prefix, size in (("k", 10**9), ("", 10**6), ("m", 10**3)):
-        if millionths >= size:
-            return prefix, size
-    return "µ", 1
-
-
-def _two_digits(value: int, size: int) -> str:
-    """`value / size` with two significant digits, as decimal text, by integers."""
-    if value >= 10 * size or size == 1:
-        return str((value + size // 2) // size)
-    tenths = (10 * value + size // 2) // size
-    if tenths >= 10:
-        return f"{tenths // 10}.{tenths % 10}".removesuffix(".0")
-    hundredths = (100 * value + size // 2) // size
-    return f"0.{hundredths:02}".rstrip("0").removesuffix(".") or "0"

@@ -157,7 +157,7 @@ def ranges(head: Head, rows: Sequence[Range], *, log: bool = False) -> str:
         body.append(text(x(tick), bottom + 18, short(tick, head.language), "", "middle"))
     for row in rows:
         ends = dict.fromkeys(short(v, head.language) for v in (row.low, row.high))
-        body += frame.row_text(row.label, "–".join(ends), y + 15)
+        body += frame.row_text(row.label, row.said or "–".join(ends), y + 15)
         body += frame.span(x, row, y + 28, colour(names.index(row.group)))
         y += 42
     return sheet(head, bottom + 26 + (16 if head.x else 0), [*body, *frame.x_label(head, bottom)])

@@ -69,13 +69,15 @@ class Bar(NamedTuple):
 
 
 class Range(NamedTuple):
-    """A row from `low` to `high`, with a point between where there is one."""
+    """A row from `low` to `high`, with a point between where there is one; `said` stands at its
+    end, else the two do."""
 
     label: str
     low: float
     high: float
     point: float | None = None
     group: str = ""
+    said: str = ""
 
 
 class Plot(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from allmende.doors.words import Words
-from allmende.measure import drawing
+from allmende.measure import drawing, written
 from allmende.measure.drawing import Bar, Head, Range, Series
 
 Parts = Sequence[tuple[str, float]]
@@ -48,17 +48,24 @@ def lorenz(t: Words, key: str, curves: Sequence[tuple[str, Points]]) -> str:
     return drawing.lorenz(_head(t, key), found)
 
 
-def spans(t: Words, key: str, rows: Sequence[tuple[str, float, float]]) -> str:
-    """A bar from low to high for each. Labels are names; REST is all others."""
+def spans(t: Words, key: str, rows: Sequence[tuple[str, float, float]], base: str) -> str:
+    """A bar from low to high for each, in `base`; the axis has the unit of the longest, each row
+    its own. Labels are names; REST is all others."""
+    unit, size = written.unit(round(max((row[2] for row in rows), default=0) * 1e6), base)
     named = [
-        Range(t("climate.rest") if name == "(rest)" else name, low, high)
+        Range(
+            t("climate.rest") if name == "(rest)" else name,
+            low * 1e6 / size,
+            high * 1e6 / size,
+            said=t.estimate(low, high, base),
+        )
         for name, low, high in rows
     ]
-    return drawing.ranges(_head(t, key), named)
+    return drawing.ranges(_head(t, key, unit=unit), named)
 
 
-def _head(t: Words, key: str) -> Head:
-    return Head(t(f"{key}.chart"), t(f"{key}.chart.desc"), language=t.language)
+def _head(t: Words, key: str, **values: str) -> Head:
+    return Head(t(f"{key}.chart", **values), t(f"{key}.chart.desc"), language=t.language)
 
 
 def _percent(t: Words, size: float) -> str:
