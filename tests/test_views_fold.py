@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from views_history import Market, frames, write
 
 from allmende.adapters.views_fold import fold
-from allmende.adapters.views_schema import connect
+from allmende.adapters.views_schema import PARTIES, SOLD, connect
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core.nouns import Receipt
@@ -112,6 +112,7 @@ def check_sums(db: sqlite3.Connection, events: list[e.Event]) -> None:
             for value, assets in totals.by[dimension].items()
             for asset, total in assets.items()
         }
+    check_sales(db, usage)
     for source in ("payments", "earnings"):
         earned: dict[str, dict[str, dict[str, int]]] = {}
         for row in table(db, f"SELECT * FROM {source}"):
@@ -119,6 +120,24 @@ def check_sums(db: sqlite3.Connection, events: list[e.Event]) -> None:
             asset = str(row["asset"])
             roles[asset] = roles.get(asset, 0) + int(str(row["amount"]))
         assert earned == totals.earned
+
+
+def check_sales(db: sqlite3.Connection, usage: list[dict[str, object]]) -> None:
+    """Usage again, with nobody's name on it."""
+    keys = ("day", *SOLD)
+    sums: dict[tuple[object, ...], dict[str, int]] = {}
+    for row in usage:
+        into = sums.setdefault(tuple(row[name] for name in keys), {})
+        for name in row.keys() - {*keys, *PARTIES}:
+            into[name] = into.get(name, 0) + int(str(row[name]))
+    found = table(db, "SELECT * FROM sales")
+    assert {
+        tuple(row[name] for name in keys): {
+            name: int(str(row[name])) for name in row.keys() - {*keys}
+        }
+        for row in found
+    } == sums
+    assert all(isinstance(row["price"], str) for row in found)
 
 
 def check_batches(db: sqlite3.Connection, market: Market) -> None:

@@ -11,12 +11,12 @@ of `receipts` and 4 of `payments`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from allmende.adapters.views_schema import CAPTURED, CHUNK, ENERGY, PARTIES, UNITS, fit
+from allmende.adapters.views_schema import CAPTURED, CHUNK, ENERGY, PARTIES, SOLD, UNITS, fit
 from allmende.core.nouns import Receipt
 from allmende.core.settle import canonical
 from allmende.core.units import DAY, SECOND, Amount, Instant, Water
@@ -50,6 +50,8 @@ _PAYMENT = "INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?)"
 _EARNED = ("payments", "amount")
 _EARNING = _insert("earnings", (*CAPTURED, *_EARNED)) + _adding(_EARNED)
 _USAGE = _insert("usage", ("day", *PARTIES, *_COUNTS)) + _adding(_COUNTS)
+_SALE = _insert("sales", ("day", *SOLD, *_COUNTS)) + _adding(_COUNTS)
+_WHOSE = len(PARTIES) - len(SOLD)
 _MOVEMENT = "INSERT INTO movements VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _BALANCE = """
 INSERT INTO balances VALUES (?1, ?2, ?3, plus(COALESCE((
@@ -179,8 +181,15 @@ class Sums:
         db.executemany(_PAYMENT, self._payments)
         earned = [(*key, len(lines), str(sum(lines))) for key, lines in self._earned.items()]
         db.executemany(_EARNING, earned)
-        used = [(*key, *_total(counts)) for key, counts in self._used.items()]
-        db.executemany(_USAGE, used)
+        db.executemany(_USAGE, _summed(self._used))
+        sold: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
+        for (day, *parties), counts in self._used.items():
+            sold.setdefault((day, *parties[_WHOSE:]), []).extend(counts)
+        db.executemany(_SALE, _summed(sold))
+
+
+def _summed(found: Mapping[tuple[str, ...], list[tuple[int, ...]]]) -> list[tuple[object, ...]]:
+    return [(*key, *_total(counts)) for key, counts in found.items()]
 
 
 def _total(counts: list[tuple[int, ...]]) -> tuple[int | str, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from allmende.core.units import METERS
 
-VERSION = 7
+VERSION = 8
 """Of the tables and of what is folded into them. A file of another version is folded anew."""
 
 UNITS = METERS
@@ -33,6 +33,8 @@ PARTIES = (
     *("title", "model", "country", "asset"),
 )
 """What usage can be summed by."""
+SOLD = PARTIES[3:]
+"""What it can be summed by without saying whose it was."""
 CAPTURED = (
     *("account", "role", "asset", "day", "payer", "paid_with", "provider", "title", "model"),
     *("country", "operator", "parent", "parent_country"),
@@ -42,6 +44,7 @@ CHUNK = 256
 """Leaves in one row of `batch_leaves`."""
 
 _PARTIES = ", ".join(f"{name} TEXT NOT NULL" for name in PARTIES)
+_SOLD = ", ".join(f"{name} TEXT NOT NULL" for name in SOLD)
 _CAPTURED = ", ".join(f"{name} TEXT NOT NULL" for name in CAPTURED)
 _MEASURES = ", ".join((*UNITS, "price TEXT NOT NULL", *ENERGY))
 
@@ -88,6 +91,10 @@ CREATE TABLE usage (  -- final receipts, by the day they were delivered on
 CREATE INDEX usage_day ON usage (day);
 CREATE INDEX usage_budget ON usage (budget, day);
 CREATE INDEX usage_provider ON usage (provider, day);
+CREATE TABLE sales (  -- usage, whosever it was: few rows, for the pages that everybody reads
+  day TEXT, {_SOLD}, receipts INTEGER NOT NULL, disagreed INTEGER NOT NULL,
+  incomplete INTEGER NOT NULL, {_MEASURES},
+  PRIMARY KEY (day, {", ".join(SOLD)})) WITHOUT ROWID;
 CREATE TABLE balances (  -- at the end of each hour (its first microsecond) with a posting
   account TEXT, asset TEXT, hour INTEGER, balance TEXT NOT NULL,
   PRIMARY KEY (account, asset, hour)) WITHOUT ROWID;
