@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from views_history import Market, frames, write
 
 from allmende.adapters.views_fold import fold
-from allmende.adapters.views_schema import PARTIES, SOLD, connect
+from allmende.adapters.views_schema import PARTIES, ROLLUPS, connect
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core.nouns import Receipt
@@ -112,7 +112,8 @@ def check_sums(db: sqlite3.Connection, events: list[e.Event]) -> None:
             for value, assets in totals.by[dimension].items()
             for asset, total in assets.items()
         }
-    check_sales(db, usage)
+    for name, parties in ROLLUPS.items():
+        check_rollup(db, usage, name, ("day", *parties))
     for source in ("payments", "earnings"):
         earned: dict[str, dict[str, dict[str, int]]] = {}
         for row in table(db, f"SELECT * FROM {source}"):
@@ -122,18 +123,19 @@ def check_sums(db: sqlite3.Connection, events: list[e.Event]) -> None:
         assert earned == totals.earned
 
 
-def check_sales(db: sqlite3.Connection, usage: list[dict[str, object]]) -> None:
-    """Usage again, with nobody's name on it."""
-    keys = ("day", *SOLD)
+def check_rollup(
+    db: sqlite3.Connection, usage: list[dict[str, object]], name: str, keys: tuple[str, ...]
+) -> None:
+    """Usage again, by fewer parties."""
     sums: dict[tuple[object, ...], dict[str, int]] = {}
     for row in usage:
-        into = sums.setdefault(tuple(row[name] for name in keys), {})
-        for name in row.keys() - {*keys, *PARTIES}:
-            into[name] = into.get(name, 0) + int(str(row[name]))
-    found = table(db, "SELECT * FROM sales")
+        into = sums.setdefault(tuple(row[key] for key in keys), {})
+        for column in row.keys() - {*keys, *PARTIES}:
+            into[column] = into.get(column, 0) + int(str(row[column]))
+    found = table(db, f"SELECT * FROM {name}")
     assert {
-        tuple(row[name] for name in keys): {
-            name: int(str(row[name])) for name in row.keys() - {*keys}
+        tuple(row[key] for key in keys): {
+            column: int(str(row[column])) for column in row.keys() - {*keys}
         }
         for row in found
     } == sums

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from allmende.adapters.views_schema import CAPTURED, CHUNK, ENERGY, PARTIES, SOLD, UNITS, fit
+from allmende.adapters.views_schema import CAPTURED, CHUNK, ENERGY, PARTIES, ROLLUPS, UNITS, fit
 from allmende.core.nouns import Receipt
 from allmende.core.settle import canonical
 from allmende.core.units import DAY, SECOND, Amount, Instant, Water
@@ -50,8 +50,12 @@ _PAYMENT = "INSERT INTO payments VALUES (?, ?, ?, ?, ?, ?)"
 _EARNED = ("payments", "amount")
 _EARNING = _insert("earnings", (*CAPTURED, *_EARNED)) + _adding(_EARNED)
 _USAGE = _insert("usage", ("day", *PARTIES, *_COUNTS)) + _adding(_COUNTS)
-_SALE = _insert("sales", ("day", *SOLD, *_COUNTS)) + _adding(_COUNTS)
-_WHOSE = len(PARTIES) - len(SOLD)
+_ROLLUPS = {
+    tuple(map(PARTIES.index, parties)): _insert(table, ("day", *parties, *_COUNTS))
+    + _adding(_COUNTS)
+    for table, parties in ROLLUPS.items()
+}
+"""Places of its parties -> what writes a rollup."""
 _MOVEMENT = "INSERT INTO movements VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _BALANCE = """
 INSERT INTO balances VALUES (?1, ?2, ?3, plus(COALESCE((
@@ -182,10 +186,11 @@ class Sums:
         earned = [(*key, len(lines), str(sum(lines))) for key, lines in self._earned.items()]
         db.executemany(_EARNING, earned)
         db.executemany(_USAGE, _summed(self._used))
-        sold: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
-        for (day, *parties), counts in self._used.items():
-            sold.setdefault((day, *parties[_WHOSE:]), []).extend(counts)
-        db.executemany(_SALE, _summed(sold))
+        for places, statement in _ROLLUPS.items():
+            rolled: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
+            for (day, *parties), counts in self._used.items():
+                rolled.setdefault((day, *(parties[i] for i in places)), []).extend(counts)
+            db.executemany(statement, _summed(rolled))
 
 
 def _summed(found: Mapping[tuple[str, ...], list[tuple[int, ...]]]) -> list[tuple[object, ...]]:

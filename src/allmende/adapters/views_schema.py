@@ -33,8 +33,8 @@ PARTIES = (
     *("title", "model", "country", "asset"),
 )
 """What usage can be summed by."""
-SOLD = PARTIES[3:]
-"""What it can be summed by without saying whose it was."""
+ROLLUPS = {"sales": PARTIES[3:], "spending": ("account", "asset")}
+"""Usage again in fewer rows: whosever it was, and whatever it was for. Table -> its parties."""
 CAPTURED = (
     *("account", "role", "asset", "day", "payer", "paid_with", "provider", "title", "model"),
     *("country", "operator", "parent", "parent_country"),
@@ -44,9 +44,17 @@ CHUNK = 256
 """Leaves in one row of `batch_leaves`."""
 
 _PARTIES = ", ".join(f"{name} TEXT NOT NULL" for name in PARTIES)
-_SOLD = ", ".join(f"{name} TEXT NOT NULL" for name in SOLD)
 _CAPTURED = ", ".join(f"{name} TEXT NOT NULL" for name in CAPTURED)
 _MEASURES = ", ".join((*UNITS, "price TEXT NOT NULL", *ENERGY))
+_COUNTED = f"""receipts INTEGER NOT NULL, disagreed INTEGER NOT NULL, incomplete INTEGER NOT NULL,
+  {_MEASURES}"""
+_ROLLUPS = "".join(
+    f"""CREATE TABLE {table} (  -- sums of usage
+  day TEXT, {", ".join(f"{name} TEXT NOT NULL" for name in parties)}, {_COUNTED},
+  PRIMARY KEY (day, {", ".join(parties)})) WITHOUT ROWID;
+"""
+    for table, parties in ROLLUPS.items()
+)
 
 TABLES = f"""
 CREATE TABLE fold (  -- one row: how far the journal is folded, its head there, the open batch
@@ -84,18 +92,13 @@ CREATE TABLE earnings (  -- the same by day; payer: who used; paid_with: a right
   PRIMARY KEY ({", ".join(CAPTURED)})) WITHOUT ROWID;
 CREATE INDEX earnings_day ON earnings (day);
 CREATE TABLE usage (  -- final receipts, by the day they were delivered on
-  day TEXT, {_PARTIES}, receipts INTEGER NOT NULL, disagreed INTEGER NOT NULL,
-  incomplete INTEGER NOT NULL, {_MEASURES},
+  day TEXT, {_PARTIES}, {_COUNTED},
   PRIMARY KEY (account, day, {", ".join(name for name in PARTIES if name != "account")})
   ) WITHOUT ROWID;
 CREATE INDEX usage_day ON usage (day);
 CREATE INDEX usage_budget ON usage (budget, day);
 CREATE INDEX usage_provider ON usage (provider, day);
-CREATE TABLE sales (  -- usage, whosever it was: few rows, for the pages that everybody reads
-  day TEXT, {_SOLD}, receipts INTEGER NOT NULL, disagreed INTEGER NOT NULL,
-  incomplete INTEGER NOT NULL, {_MEASURES},
-  PRIMARY KEY (day, {", ".join(SOLD)})) WITHOUT ROWID;
-CREATE TABLE balances (  -- at the end of each hour (its first microsecond) with a posting
+{_ROLLUPS}CREATE TABLE balances (  -- at the end of each hour (its first microsecond) with a posting
   account TEXT, asset TEXT, hour INTEGER, balance TEXT NOT NULL,
   PRIMARY KEY (account, asset, hour)) WITHOUT ROWID;
 CREATE TABLE movements (

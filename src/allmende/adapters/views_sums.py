@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from allmende.adapters.views_schema import CAPTURED, ENERGY, PARTIES, SOLD, UNITS
+from allmende.adapters.views_schema import CAPTURED, ENERGY, PARTIES, ROLLUPS, UNITS
 from allmende.adapters.views_select import (
     GRANTS,
     Query,
@@ -47,13 +47,10 @@ def _totals(given: Mapping[str, Any]) -> Select:
     where = Where(given).equal(*PARTIES).between("day").seen()
     span = _span(given)
     groups = {"value": dimension, **span, "asset": "asset"}
-    table = "usage" if {dimension, *given} & _WHOSE_USE else "sales"
+    asked = {dimension, *(GRANTS.get(name, name) for name in given)} & frozenset(PARTIES)
+    table = next((name for name, has in ROLLUPS.items() if asked <= set(has)), "usage")
     rest = f"FROM {table} {where} GROUP BY {_by(groups)} ORDER BY {_by(groups)}"
     return Select({**groups, **_MEASURES}, rest, where.values, _NUMBERS)
-
-
-_WHOSE_USE = frozenset((*PARTIES, *GRANTS)) - frozenset(SOLD)
-"""What only `usage` knows; all else is in `sales` too, in a fraction of the rows."""
 
 
 def _usage(given: Mapping[str, Any]) -> Select:
