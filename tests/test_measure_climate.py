@@ -62,7 +62,7 @@ def test_water_that_is_not_stated_is_said_so():
     assert used.litres == (0, 4)
     dry = climate.used([wet, row(output=1, uj_high=3 * 10**6, dry_uj=3 * 10**6)])["DEU"]
     told = {f.key: f for f in figures("x", "all", dry, ASSUMED, None)}
-    assert "Of 25% of the energy" in told["water_site"].why
+    assert "Of 25 % of the energy" in told["water_site"].why
     alone = climate.used([row(output=1, uj_high=1, dry_uj=1)])["DEU"]
     told = {f.key: f for f in figures("x", "all", alone, ASSUMED, None)}
     assert told["water_site"].why == "No offer stated it."

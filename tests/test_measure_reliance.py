@@ -41,7 +41,7 @@ def test_the_worked_number_and_the_four_weights() -> None:
     assert (credit.low, credit.high) == pytest.approx((0.25, 0.75))
     assert (users.low, users.high) == pytest.approx((1 / 6, 0.5))
     assert (tokens.low, tokens.high) == pytest.approx((0.2, 0.4))
-    assert (critical.defined, critical.why) == (False, CRITICAL)
+    assert (critical.defined, critical.why) == (False, CRITICAL.text())
 
 
 def test_a_path_is_as_weak_as_its_weakest_layer() -> None:

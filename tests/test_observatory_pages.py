@@ -51,6 +51,29 @@ def table(doors: Doors, name: str, cookie: str = "", query: str = "") -> list[di
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
+# Languages ----------------------------------------------------------------------------
+
+PAGES = ("", "/value", "/rents", "/concentration", "/distribution", "/dependence", "/sovereignty",
+         "/climate", "/control", "/drills", "/access", "/race")  # fmt: skip
+ENGLISH = re.compile(
+    r"\b(?:the|of|and|which|nobody|nothing|with|without|tokens in|members|receipts|is|no|are|not)\b"
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("key", ["cookie", ""])
+def test_a_german_page_has_no_english_sentence(
+    doors: Doors, cookie: str, path: str, key: str
+) -> None:
+    """Titles of laws and sources say of themselves that they are English; commands are code."""
+    answer = doors.get(f"/observe{path}?lang=de", headers={"cookie": cookie if key else ""})
+    assert answer.status == 200
+    text = re.sub(r"(?s)<(style|script|code)\b.*?</\1>", " ", answer.text.partition("<main")[2])
+    text = re.sub(r'(?s)<(\w+)[^>]* lang="en"[^>]*>.*?</\1>', " ", text)
+    shown = re.sub(r"(?s)<[^>]*>", "\n", text)
+    assert [line for line in shown.splitlines() if ENGLISH.search(line)] == []
+
+
 # Windows ------------------------------------------------------------------------------
 
 

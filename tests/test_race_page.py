@@ -60,7 +60,7 @@ def test_after_an_import_there_is_a_panel_in_every_language(tmp_path: Path):
     }
     assert keys["en"]["carbon"].title != keys["de"]["carbon"].title
     assert "carbon-file.csv, sha256" in keys["en"]["carbon"].source
-    assert "imported 2026-11-21" in keys["en"]["carbon"].source
+    assert ", 2026-11-21" in keys["en"]["carbon"].source
     assert found.tables["carbon"].rows == keys["en"]["carbon"].table
 
 

@@ -54,7 +54,7 @@ def from_kept(files: PriceFiles, today: date) -> Given:
     """What was imported. Raises BadFile of a history that somebody has damaged."""
     labels = {
         one.id: "; ".join(
-            f"{entry['file']}, sha256 {entry['sha256'][:12]}, imported {entry['at'][:10]}"
+            f"{entry['file']}, sha256 {entry['sha256'][:12]}, {entry['at'][:10]}"
             for entry in files.imports(one)
         )
         for one in WANTED

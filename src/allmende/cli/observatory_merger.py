@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import click
+from msgspec import to_builtins
 
 from allmende.adapters.rules import BadRules, all_rules
 from allmende.cli.client import Failed
@@ -59,7 +60,7 @@ def command(
     except (ValueError, BadRules) as error:
         raise Failed(str(error)) from None
     effect = merged._asdict() if merged else None
-    show(figures, as_json, 2, merger=effect, findings=[one._asdict() for one in found])
+    show(figures, as_json, 2, merger=effect, findings=[to_builtins(one._asdict()) for one in found])
     if merged and not as_json:
         say(merged, found)
 

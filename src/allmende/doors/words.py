@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from allmende.core import carbon
 from allmende.measure import written
+from allmende.measure.said import Said, together
 
 FOLDER = Path(__file__).parent / "pages_assets" / "text"
 DEFAULT = "en"
@@ -99,6 +100,10 @@ class Words(Struct, frozen=True):
     def estimate(self, low: float, high: float, unit: str) -> str:
         """The same of a range in the unit itself."""
         return self.span(round(low * 1e6), round(high * 1e6), unit)
+
+    def told(self, *parts: Said) -> str:
+        """What a figure or a finding says by keys."""
+        return together(parts, self.language)
 
     def grams(self, ug: int) -> str:
         """Micrograms as grams, exactly: 1_250_000 is 1.25 g."""

@@ -21,6 +21,7 @@ from msgspec import Struct
 from allmende.measure.concentration import Rest, hhi
 from allmende.measure.gold import gauge
 from allmende.measure.prices import yearly
+from allmende.measure.said import Said, together
 from allmende.measure.training import GPT3_MWH, GPT4, needed
 
 Gold = Sequence[tuple[date, float]]
@@ -59,12 +60,17 @@ class Card(Struct, frozen=True, kw_only=True):
 
 
 class Computed(Struct, frozen=True):
-    """`how` says from what; `low` is None where there were no data."""
+    """`because` says from what; `low` is None where there were no data."""
 
     low: float | None
     high: float | None
     unit: str
-    how: str
+    because: tuple[Said, ...]
+
+    @property
+    def how(self) -> str:
+        """In English."""
+        return together(self.because)
 
 
 class Checked(Struct, frozen=True):
@@ -90,50 +96,46 @@ def compute(name: str, gold: Gold = ()) -> Computed:
 def _energy() -> Computed:
     low, high = needed(GPT4).gwh
     said = GPT3_MWH * 50 / 1000
+    ends = {"low": round(low, 1), "high": round(high, 1)}
     return Computed(
         low * 1000 / GPT3_MWH,
         high * 1000 / GPT3_MWH,
         "times GPT-3",
-        f"2.1e25 FLOP on A100s at 30 to 40 % use, 0.4 to 0.81 kW, PUE 1.1 to 1.2: {low:.1f} to "
-        f"{high:.1f} GWh over {GPT3_MWH:,.0f} MWh; 50 times would be {said:.2f} GWh",
+        (Said("claim_energy", {**ends, "gpt3": round(GPT3_MWH), "said": said}),),
     )
 
 
 def _tokens() -> Computed:
-    return Computed(10.0, ceil(13_000 / 300), "times GPT-3", "13 trillion (leak) over 300 billion")
+    return Computed(10.0, ceil(13_000 / 300), "times GPT-3", (Said("claim_tokens"),))
 
 
 def _price() -> Computed:
     before, after = 0.8 * 30 + 0.2 * 60, 0.8 * 2.5 + 0.2 * 10
     change = yearly(after / before, 17) * 100
-    how = f"{before:.2f} to {after:.2f} USD per million at 80 % input, 20 % output, in 17 months"
-    return Computed(change, change, "% a year", how)
+    how = Said("claim_price", {"before": before, "after": after})
+    return Computed(change, change, "% a year", (how,))
 
 
 def _cloud() -> Computed:
     known = {"AWS": 0.29, "Microsoft": 0.20, "Google": 0.13}
     low, high = hhi(known, Rest(0.38, 0.13))
-    how = "HHI of 29, 20 and 13 %, the other 38 % unknown, each of them at most 13 %"
-    return Computed(low, high, "HHI points", how)
+    return Computed(low, high, "HHI points", (Said("claim_cloud"),))
 
 
 def _gold(gold: Gold) -> Computed:
     if len(gold) < 2:
-        how = "no gold is imported: allmende index import FILE, then --data its directory"
-        return Computed(None, None, "% a year", how)
+        return Computed(None, None, "% a year", (Said("claim_gold_none"),))
     since = date(1971, 8, 1)
     series = [point for point in gold if point[0] >= since]
     if len(series) < 2:
-        return Computed(None, None, "% a year", "the imported gold ends before it could float")
+        return Computed(None, None, "% a year", (Said("claim_gold_short"),))
     found = gauge(list(series))
-    how = (
-        f"{found.start:%Y-%m} to {found.end:%Y-%m}: {found.first:,.0f} to {found.last:,.0f} USD an "
-        f"ounce; deepest fall {found.drawdown * 100:.0f} % ({found.peak:%Y-%m} to "
-        f"{found.trough:%Y-%m})"
-    )
+    months = {name: f"{getattr(found, name):%Y-%m}" for name in ("start", "end", "peak", "trough")}
+    prices = {"first": round(found.first), "last": round(found.last)}
+    how = [Said("claim_gold", {**months, **prices, "fall": round(found.drawdown * 100)})]
     if found.volatility is not None:
-        how += f"; volatility {found.volatility * 100:.0f} % a year"
-    return Computed(found.yearly * 100, found.yearly * 100, "% a year", how)
+        how.append(Said("claim_volatility", {"share": round(found.volatility * 100)}))
+    return Computed(found.yearly * 100, found.yearly * 100, "% a year", tuple(how))
 
 
 COMPUTATIONS: Mapping[str, Callable[[], Computed]] = {

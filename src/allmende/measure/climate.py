@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from allmende.measure.figure import About, Figure
+from allmende.measure.said import Said
 
 Span = tuple[float, float]
 KWH_J = 3.6e6
@@ -118,8 +119,7 @@ def figures(of: str, window: str, what: Used, hard: Hardware, market: Span | Non
     """All that is said of one provider, country, model, account or market in a window."""
     about = About(of=of, window=window, denominator=_denominator(what), grade="estimate")
     if not what.joules[1]:
-        why = f"{what.unstated:,} tokens, and no offer stated its energy." if what.unstated else (
-            "Nothing was used.")  # fmt: skip
+        why = Said("unstated", {"count": what.unstated}) if what.unstated else Said("unused")
         return [about.undefined("energy", "J", BOUNDARY, why)]
     found = [
         about.between("energy", *what.joules, "J", f"Electricity of {BOUNDARY}; {METHODS}."),
@@ -140,7 +140,7 @@ def sci(about: About, what: Used, hard: Hardware, market: Span | None) -> list[F
     """(E * I + M) / R per 1,000 output tokens: its parts, then their sum."""
     unit, tokens = "g CO2e per 1,000 output tokens", what.stated_output / PER
     if tokens <= 0:
-        why = "No output tokens whose energy is stated."
+        why = Said("no_output")
         return [about.undefined("sci", unit, "(E * I + M) / R", why)]
     running = what.grams[0] / tokens, what.grams[1] / tokens
     made = embodied_g(hard)
@@ -176,8 +176,8 @@ def sci(about: About, what: Used, hard: Hardware, market: Span | None) -> list[F
 def _water(about: About, key: str, litres: Span, what: Used, says: str) -> Figure:
     known = 1 - what.dry_j / what.joules[1]
     if not litres[1]:
-        return about.undefined(key, "l", says, "No offer stated it.")
-    part = f"Of {known:.0%} of the energy; for the rest no offer states water." if known < 1 else ""
+        return about.undefined(key, "l", says, Said("no_water"))
+    part = Said("some_water", {"share": round(100 * known)}) if known < 1 else ""
     return about.between(key, *litres, "l", says, part)
 
 
@@ -192,9 +192,9 @@ def _bounds(about: About, what: Used, hard: Hardware) -> list[Figure]:
     ]
 
 
-def _denominator(what: Used) -> str:
-    return (f"{what.receipts:,} final receipts, {what.prompt:,} tokens in and {what.output:,} out; "
-            f"{what.unstated:,} tokens state no energy")  # fmt: skip
+def _denominator(what: Used) -> Said:
+    counts = {name: getattr(what, name) for name in ("receipts", "prompt", "output", "unstated")}
+    return Said("climate", counts)
 
 
 # Arithmetic ---------------------------------------------------------------------------

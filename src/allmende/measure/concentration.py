@@ -19,6 +19,7 @@ from math import fsum
 from typing import NamedTuple
 
 from allmende.measure.figure import About, Figure, Undefined
+from allmende.measure.said import Said
 
 POINTS = 10_000
 SLACK = 1e-9
@@ -46,7 +47,7 @@ def shares(amounts: Mapping[str, float], unknown: float = 0.0) -> dict[str, floa
             raise ValueError(f"{name} sold {amount}; an amount is zero or more.")
     total = fsum([*amounts.values(), unknown])
     if not total:
-        raise Undefined("Nothing was sold, so nobody has a share of it.")
+        raise Undefined(Said("nothing_sold"))
     return {name: amount / total for name, amount in amounts.items()}
 
 
@@ -61,7 +62,7 @@ def effective_number(known: Mapping[str, float], rest: Rest = NOTHING) -> Range:
     """So many equal sellers would have this HHI: 10,000 / HHI. Its lowest is the HHI's highest."""
     low, high = hhi(known, rest)
     if not low:
-        raise Undefined("No seller is known, so their number may be anything.")
+        raise Undefined(Said("no_seller"))
     return POINTS / high, POINTS / low
 
 
@@ -79,7 +80,7 @@ def hhi_of_ranges(amounts: Mapping[str, Range]) -> Range:
     Each share is at its least where its amount is and all others are at their most.
     """
     if not fsum(low for low, _ in amounts.values()):
-        raise Undefined("Nothing may have been sold, so nobody has a share of it.")
+        raise Undefined(Said("nothing_sold_maybe"))
     lows, highs = [fsum(pair[end] for pair in amounts.values()) for end in (0, 1)]
     least = [low / (low + highs - high) if low else 0.0 for low, high in amounts.values()]
     most = [high / (high + lows - low) if high else 0.0 for low, high in amounts.values()]
@@ -99,7 +100,7 @@ def quality_adjusted(
     """
     found = [quality[model] for sold in tokens.values() for model in sold if model in quality]
     if not found:
-        raise Undefined("No model that was sold has a quality.")
+        raise Undefined(Said("no_quality"))
     if min(found) < 0:
         raise ValueError("A quality is zero or more.")
     span = (min(found), max(found))
@@ -184,7 +185,7 @@ def _whole(known: Mapping[str, float], rest: Rest) -> None:
         raise ValueError(f"An unknown seller has at most {rest.most}; that is no share above 0.")
     total = fsum([*known.values(), rest.share])
     if not known and not rest.share:
-        raise Undefined("Nothing was sold, so nobody has a share of it.")
+        raise Undefined(Said("nothing_sold"))
     if abs(total - 1) > SLACK:
         raise ValueError(f"The shares and the unknown rest add up to {total:.6g}, not to 1.")
 

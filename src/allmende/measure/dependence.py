@@ -20,6 +20,7 @@ from typing import NamedTuple
 from allmende.measure.concentration import Range, hhi, shares
 from allmende.measure.dated import Rules
 from allmende.measure.figure import About, Figure, Undefined
+from allmende.measure.said import Said
 
 FOREIGN = "What comes from outside home, of all; what has no known origin may be either."
 INDEPENDENCE = "Product over the layers of 1 - foreign share: the part of paths all at home."
@@ -171,7 +172,7 @@ def _screen(
 
 def _layers(foreign: Mapping[str, Range]) -> None:
     if not foreign:
-        raise Undefined("No layer is given.")
+        raise Undefined(Said("no_layer"))
     for name, (low, high) in foreign.items():
         if not 0 <= low <= high <= 1:
             raise ValueError(f"{name}: {low} to {high} is no range of shares.")

@@ -19,6 +19,7 @@ from math import exp, fsum, isfinite, log
 from typing import NamedTuple
 
 from allmende.measure.figure import About, Figure, Undefined
+from allmende.measure.said import Said
 
 EPSILONS = (0.5, 1.0, 2.0)
 """Atkinson's inequality aversion, from mild to strong: the choice is shown, not hidden."""
@@ -70,7 +71,7 @@ def palma(values: Sequence[float], heads: Heads = None) -> float:
     line = lorenz(values, heads)
     poorest = _at(line, 0.4)
     if not poorest:
-        raise Undefined("The poorest two fifths have nothing, so there is no ratio to them.")
+        raise Undefined(Said("poorest"))
     return (1 - _at(line, 0.9)) / poorest
 
 
@@ -198,7 +199,7 @@ def _rows(values: Sequence[float], heads: Heads) -> list[tuple[float, float]]:
 def _sums(rows: Sequence[tuple[float, float]]) -> tuple[float, float]:
     people, total = fsum(count for _, count in rows), fsum(x * count for x, count in rows)
     if not total:
-        raise Undefined("Nobody has anything, so there is nothing to be shared unequally.")
+        raise Undefined(Said("nobody"))
     return people, total
 
 

@@ -14,6 +14,8 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
+from allmende.measure.said import Said
+
 Grade = Literal["ledger", "reported", "estimate", "assumed"]
 """Best first. `ledger`: from the journal, exact. `reported`: published by a named source.
 `estimate`: from a stated method. `assumed`: entered by a user, or from memory."""
@@ -25,6 +27,10 @@ class Undefined(ValueError):
 
     What is asked wrongly (a negative amount, shares that add up to more than one) is a plain
     ValueError and no figure."""
+
+    def __init__(self, why: str | Said) -> None:
+        super().__init__(_text(why))
+        self.why = why
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -40,7 +46,10 @@ class Figure(Struct, frozen=True, kw_only=True):
     definition: str
     grade: Grade
     why: str = ""
-    """Why it is undefined; else a remark, or nothing."""
+    """Why it is undefined; else a remark, or nothing. In English, as the denominator is."""
+    because: Said | None = None
+    among: Said | None = None
+    """Why and denominator for readers of any language, where they are told by keys."""
 
     @property
     def value(self) -> float | None:
@@ -64,14 +73,16 @@ class About(Struct, frozen=True, kw_only=True):
 
     of: str
     window: str
-    denominator: str
+    denominator: str | Said
     grade: Grade
 
-    def point(self, key: str, value: float, unit: str, definition: str, why: str = "") -> Figure:
+    def point(
+        self, key: str, value: float, unit: str, definition: str, why: str | Said = ""
+    ) -> Figure:
         return self.between(key, value, value, unit, definition, why)
 
     def between(
-        self, key: str, low: float, high: float, unit: str, definition: str, why: str = ""
+        self, key: str, low: float, high: float, unit: str, definition: str, why: str | Said = ""
     ) -> Figure:
         """Raises ValueError if low is above high, or either is no number."""
         if not low <= high:
@@ -85,7 +96,7 @@ class About(Struct, frozen=True, kw_only=True):
         try:
             low, high = compute()
         except Undefined as error:
-            return self.undefined(key, unit, definition, str(error))
+            return self.undefined(key, unit, definition, error.why)
         return self.between(key, low, high, unit, definition)
 
     def of_value(
@@ -95,16 +106,22 @@ class About(Struct, frozen=True, kw_only=True):
         try:
             value = compute()
         except Undefined as error:
-            return self.undefined(key, unit, definition, str(error))
+            return self.undefined(key, unit, definition, error.why)
         return self.point(key, value, unit, definition)
 
-    def undefined(self, key: str, unit: str, definition: str, why: str) -> Figure:
+    def undefined(self, key: str, unit: str, definition: str, why: str | Said) -> Figure:
         if not why:
             raise ValueError(f"{key} of {self.of}: an undefined figure says why.")
         return self._figure(key, None, None, unit, definition, why)
 
     def _figure(
-        self, key: str, low: float | None, high: float | None, unit: str, definition: str, why: str
+        self,
+        key: str,
+        low: float | None,
+        high: float | None,
+        unit: str,
+        definition: str,
+        why: str | Said,
     ) -> Figure:
         return Figure(
             key=key,
@@ -113,16 +130,22 @@ class About(Struct, frozen=True, kw_only=True):
             high=high,
             unit=unit,
             window=self.window,
-            denominator=self.denominator,
+            denominator=_text(self.denominator),
             definition=definition,
             grade=self.grade,
-            why=why,
+            why=_text(why),
+            because=why if isinstance(why, Said) else None,
+            among=self.denominator if isinstance(self.denominator, Said) else None,
         )
 
 
 def weakest(*grades: Grade) -> Grade:
     """The grade of what is made of these; of nothing: `assumed`."""
     return max(grades, key=GRADES.index, default="assumed")
+
+
+def _text(said: str | Said) -> str:
+    return said.text() if isinstance(said, Said) else said
 
 
 def _number(value: float, places: int) -> str:

@@ -28,10 +28,13 @@ from allmende.measure.dependence import (
     weakest,
 )
 from allmende.measure.figure import About, Figure, Undefined
+from allmende.measure.said import Said
 from allmende.measure.value import UNKNOWN, Actor, Line, layer, owner
 
 SUPPLIERS = "HHI of each buyer's hosts, of the average credit spent."
-CRITICAL = "Nobody has said which workloads are critical."
+
+
+CRITICAL = Said("critical")
 
 
 class Reliance(NamedTuple):
@@ -62,7 +65,9 @@ def reliance(
         "users": _users(lines, actors),
     }
     figures = [
-        structs.replace(figure, why=CRITICAL) if figure.key == "foreign_critical" else figure
+        structs.replace(figure, why=CRITICAL.text(), because=CRITICAL)
+        if figure.key == "foreign_critical"
+        else figure
         for figure in foreign_shares(about, weights, home)
     ]
     return Reliance(
@@ -76,6 +81,10 @@ def reliance(
             "supplier_hhi", "points of 10,000", SUPPLIERS, lambda: mean_supplier_hhi(_hosts(lines))
         ),
     )
+
+
+def _unsaid(figure: Figure) -> Figure:
+    return structs.replace(figure, why=CRITICAL.text(), because=CRITICAL)
 
 
 def by_layer(

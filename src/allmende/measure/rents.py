@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 
 from allmende.measure.concentration import Range, hhi
 from allmende.measure.figure import Undefined
+from allmende.measure.said import Said
 
 CHEAPEST = 3
 """Hosts in the floor: fewer are no market, and one low offer is not a price."""
@@ -145,7 +146,7 @@ def take_rate(platform: float, volume: float) -> float:
     """The platform's revenue over all that was paid through it (GMV)."""
     _not_negative(platform=platform, volume=volume)
     if not volume:
-        raise Undefined("Nothing was paid through the platform.")
+        raise Undefined(Said("nothing_paid"))
     if platform > volume:
         raise ValueError(f"The platform took {platform:g} of {volume:g}; check the two periods.")
     return platform / volume

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 
 from allmende.measure.concentration import Merger, Range
 from allmende.measure.dated import Rules, Status, in_force
+from allmende.measure.said import Said, together
 
 Answer = Literal["yes", "no", "open"]
 
@@ -32,6 +33,8 @@ class Finding(NamedTuple):
     asks: str
     answer: Answer
     why: str
+    """In English; `because` is the same for readers of any language."""
+    because: tuple[Said, ...] = ()
 
 
 def presumptions(known: Sequence[Rules], merged: Merger, at: dt.date) -> list[Finding]:
@@ -72,7 +75,7 @@ def _us(rules: Rules, merged: Merger) -> Finding:
     crowded = _over(merged.after, limit["hhi_over"])
     large: Answer = "yes" if _above(merged.share, limit["share_over"]) else "no"
     answer = _all((much, _any((crowded, large))))
-    return _finding(rules, "Is it presumed to lessen competition?", answer, _numbers(merged))
+    return _told(rules, "Is it presumed to lessen competition?", answer, _numbers(merged))
 
 
 def _eu_2004(rules: Rules, merged: Merger) -> Finding:
@@ -82,12 +85,12 @@ def _eu_2004(rules: Rules, merged: Merger) -> Finding:
     small: Answer = "yes" if _above(limit["delta_high_below"], merged.delta) else "no"
     middling: Answer = "yes" if _above(limit["delta_middle_below"], merged.delta) else "no"
     safe = _any((low, _all((_not(high), middling)), small))
-    why = _numbers(merged)
+    why = [_numbers(merged)]
     if not _above(merged.share, limit["share_safe_to"]):
-        why += "; a share this small is itself a sign of no concern"
+        why.append(Said("share_small"))
     if not _above(limit["share_dominant_from"], merged.share):
-        why += "; a share this large may itself be evidence of dominance"
-    return _finding(rules, "Is a concern unlikely?", safe, why)
+        why.append(Said("share_large"))
+    return _told(rules, "Is a concern unlikely?", safe, *why)
 
 
 def _eu_draft(rules: Rules, merged: Merger) -> Finding:
@@ -96,8 +99,8 @@ def _eu_draft(rules: Rules, merged: Merger) -> Finding:
         one["level"] for one in limit["share_levels"] if not _above(merged.share, one["to"])
     )
     high = _over(merged.after, limit["hhi_high_over"])
-    why = f"{_numbers(merged)}; the draft calls the share {level}"
-    return _finding(rules, "Is the market highly concentrated after it?", high, why)
+    why = _numbers(merged), Said("share_level", {"level": level})
+    return _told(rules, "Is the market highly concentrated after it?", high, *why)
 
 
 REGIMES: Mapping[str, Callable[[Rules, Merger], Finding]] = {
@@ -123,10 +126,14 @@ def _finding(rules: Rules, asks: str, answer: Answer, why: str) -> Finding:
     )
 
 
-def _numbers(merged: Merger) -> str:
-    low, high = merged.after
-    after = f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
-    return f"HHI {after} after it, {merged.delta:,.0f} more; together {merged.share:.1%}"
+def _told(rules: Rules, asks: str, answer: Answer, *why: Said) -> Finding:
+    return _finding(rules, asks, answer, together(why))._replace(because=why)
+
+
+def _numbers(merged: Merger) -> Said:
+    low, high = map(round, merged.after)
+    facts = {"after": low, "more": round(merged.delta), "share": round(100 * merged.share, 1)}
+    return Said("merger", facts) if low == high else Said("merger_range", {**facts, "most": high})
 
 
 def _above(value: float, limit: float) -> bool:

@@ -22,6 +22,7 @@ from allmende.measure.cells import Cell, publish
 from allmende.measure.concentration import Rest
 from allmende.measure.control import supplied
 from allmende.measure.figure import About, Figure
+from allmende.measure.said import Said
 from allmende.measure.thresholds import Finding, presumptions
 from allmende.measure.value import ENTITIES, UNKNOWN, Actor
 
@@ -165,12 +166,11 @@ def figured(market: Market, weight: str, window: str) -> list[Figure]:
         grade="reported" if market.layer in ("cloud", "chip") else "ledger",
     )
     if weight == "quality":
-        why = "No model that was sold here has a score; bring your own with `allmende index`."
-        return [about.undefined("hhi", "points of 10,000", con.HHI, why)]
+        return [about.undefined("hhi", "points of 10,000", con.HHI, Said("no_score"))]
     known, unknown = market.amounts(weight)
     total = sum(known.values()) + unknown
     if not total:
-        return [about.undefined("hhi", "points of 10,000", con.HHI, "Nothing was sold.")]
+        return [about.undefined("hhi", "points of 10,000", con.HHI, Said("nothing_sold"))]
     shares = con.shares(known, unknown)
     return con.concentration(about, shares, Rest(unknown / total) if unknown else con.NOTHING)
 

@@ -21,12 +21,13 @@ from allmende.measure.cells import Cell, publish
 from allmende.measure.dated import NoRules, Rules, in_force
 from allmende.measure.figure import About, Figure
 from allmende.measure.reliance import Reliance, reliance
+from allmende.measure.said import Said
 from allmende.measure.value import Actor, Line
 
 EU, MEMBERS = "EU", "eu/members"
 UNITS = ("input", "cached", "output", "embedding")
 PPM = 1_000_000
-FEW = "It rests on too few receipts to be shown to everybody."
+FEW = Said("few")
 
 
 class Dependence:

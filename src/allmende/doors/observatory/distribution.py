@@ -20,9 +20,9 @@ from allmende.measure import value
 from allmende.measure.cells import Cell, publish
 from allmende.measure.distribution import Region, distribution, lorenz, theil
 from allmende.measure.figure import About, Figure, Undefined
+from allmende.measure.said import Said
 
 REGIONS = ("place", "owner")
-HEADS = {"earned": "actors that earned", "used": "members that used"}
 
 
 class Part(NamedTuple):
@@ -101,7 +101,7 @@ def _values(parts: Sequence[Part]) -> list[float]:
 
 
 def _figures(name: str, parts: Sequence[Part], window: str) -> list[Figure]:
-    denominator = f"{len(parts)} {HEADS[name]}"
+    denominator = Said(name, {"count": len(parts)})
     about = About(of=name, window=window, denominator=denominator, grade="ledger")
     return distribution(about, _values(parts))
 
@@ -128,7 +128,7 @@ def _theil(parts: Sequence[Part], window: str, by: str) -> list[Figure]:
     about = About(
         of=f"earned, by {by}",
         window=window,
-        denominator=f"{len(parts)} {HEADS['earned']}",
+        denominator=Said("earned", {"count": len(parts)}),
         grade="reported",
     )
 

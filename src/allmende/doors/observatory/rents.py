@@ -21,12 +21,13 @@ from allmende.measure.cells import Cell, publish
 from allmende.measure.figure import About, Figure
 from allmende.measure.rents_figures import TAKE, taken
 from allmende.measure.rents_market import Alike, alike
+from allmende.measure.said import Said
 from allmende.measure.value import Actor
 
 UNITS = ("input", "cached", "output", "embedding")
 PLATFORM = "platform"
 PPM = MILLION = 1_000_000
-FEW = "It rests on too few receipts to be shown to everybody."
+FEW = Said("few")
 
 
 class Rents:
