@@ -91,6 +91,16 @@ def test_a_market_with_a_chain_takes_a_payment_for_a_call(tmp_path: Path) -> Non
         assert (retry.status, retry.headers[RESPONSE]) == (502, paid.headers[RESPONSE])
 
 
+@pytest.mark.parametrize(
+    ("least", "says"), [("-1", "below zero"), ("much", "pay_per_call_least: ")]
+)
+def test_the_least_payment_is_credits(tmp_path: Path, least: str, says: str) -> None:
+    doors = Doors(tmp_path, pay_per_call=True, pay_per_call_least=least, mode="lab")
+    with pytest.raises(Refused, match=says):
+        doors.__enter__()
+    doors.__exit__(None, None, None)
+
+
 def test_without_a_chain_it_says_what_to_do(tmp_path: Path) -> None:
     doors = Doors(tmp_path, pay_per_call=True, mode="lab")
     with pytest.raises(Refused, match="--chain embedded"):

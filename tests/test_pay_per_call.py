@@ -16,6 +16,7 @@ from paying import FUNDS, NETWORK, RESPONSE, SIGNATURE, Paying, paying, person, 
 from served import HELLO, close, dumps, run
 
 from allmende.core import events as e
+from allmende.core.units import credits
 from allmende.pay import Unpaid
 
 
@@ -136,6 +137,27 @@ def test_whoever_knows_what_is_missing_pays_no_more(tmp_path: Path) -> None:
             answer = await rig.pay(stranger)
             assert answer.json()["error"]["reason"] == "invalid_exact_evm_insufficient_balance"
             assert int(read(answer.headers["payment-required"])["accepts"][0]["amount"]) > 3_300_000
+
+    run(work())
+
+
+def test_no_payment_is_smaller_than_the_operator_says(tmp_path: Path) -> None:
+    least = 10**9  # four times what the call may cost
+
+    async def work() -> None:
+        async with paying(tmp_path) as rig:
+            await rig.door.close()
+            await rig.open_door(least=least)
+            worst = await rig.payment(rig.payer, amount="227850000")
+            little = await rig.pay(worst)
+            assert little.json()["error"]["reason"] == "amount_too_small"
+            (asked,) = read(little.headers["payment-required"])["accepts"]
+            assert int(asked["amount"]) == least
+            assert (rig.balance, await spent(rig)) == (0, 0)
+            assert (await rig.pay(await rig.payment(rig.payer))).status_code == 200
+            assert rig.balance == least - 3_300_000  # the rest is the payer's
+            again = await rig.pay(await rig.payment(rig.payer, amount="1"))
+            assert again.json()["error"]["missing"] == credits(least)
 
     run(work())
 

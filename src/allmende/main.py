@@ -142,7 +142,9 @@ class Market:
         await self.custody_side.open()
         if self.settings.pay_per_call:
             secret = hashlib.sha256(self._signer.sign(b"allmende pay per call")).digest()
-            self._gateway.pay_per_call = await self.chain_side.pay_per_call(self.desk, secret)
+            self._gateway.pay_per_call = await self.chain_side.pay_per_call(
+                self.desk, secret, self.settings.pay_per_call_least
+            )
         await self._follower.start()
         self._background(self._tick())
         self._background(self.chain_side.run())

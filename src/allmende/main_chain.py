@@ -26,6 +26,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk
 from allmende.doors.chain_rpc import ChainRpc
 from allmende.doors.pay_per_call import PayPerCall
+from allmende.doors.plain import to_amount
 from allmende.main_duties import Duties
 from allmende.ports import Clock, Upstream
 
@@ -72,8 +73,12 @@ class ChainSide:
         if self.opened is not None:
             await self.opened.open()
 
-    async def pay_per_call(self, desk: Desk, secret: bytes) -> PayPerCall:
-        """What serves callers without a key. Refused where that cannot be. ChainFailed."""
+    async def pay_per_call(self, desk: Desk, secret: bytes, least: str) -> PayPerCall:
+        """What serves callers without a key, for `least` credits or more. Refused where that
+        cannot be. ChainFailed."""
+        smallest = to_amount(least, "pay_per_call_least")
+        if smallest < 0:
+            raise Refused(Why.BAD_VALUE, "No payment is below zero.", field="pay_per_call_least")
         if self.opened is None:
             text = (
                 "The setting pay_per_call needs a chain: `--chain embedded`, or a node's address."
@@ -83,7 +88,7 @@ class ChainSide:
             from allmende.adapters.chain.paid_in import open_payments
         clock = self.wiring.clock
         payments = await open_payments(self.opened, self.wiring.folder, clock)
-        self._paying = PayPerCall(desk, clock, payments, secret)
+        self._paying = PayPerCall(desk, clock, payments, secret, least=smallest)
         await self._paying.open()
         return self._paying
 

@@ -70,6 +70,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     pay_per_call: Annotated[
         bool, Meta(description="Serve callers without a key who pay on the chain for each call.")
     ] = False
+    pay_per_call_least: Annotated[
+        str, Meta(description="Credits that such a payment is over at least: each costs you gas.")
+    ] = "0"
     public: Annotated[
         str, Meta(description="Where browsers reach us, as https://…: wallets sign in there.")
     ] = ""

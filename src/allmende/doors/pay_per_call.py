@@ -55,12 +55,15 @@ class PayPerCall:
         payments: Payments,
         secret: bytes,
         *,
+        least: Amount = 0,
         wait_s: float = WAIT_S,
     ) -> None:
+        """No payment may be below `least`: each one costs the operator a transaction."""
         self._desk = desk
         self._clock = clock
         self._payments = payments
         self._secret = secret
+        self._least = least
         self._wait_s = wait_s
         self._payers = Payers(desk, clock, secret)
         self._guest = self._payers.caller(GUEST).hash
@@ -102,8 +105,7 @@ class PayPerCall:
         except _TooLittle as little:
             raise self._bill(visit, little.needed, little) from None
         except Unpaid as unpaid:
-            worst = self._missing(self._guest, ask, demands)
-            raise self._bill(visit, worst, unpaid) from None
+            raise self._bill(visit, self._needed(self._guest, ask, demands), unpaid) from None
         except ChainFailed as failed:
             log.warning("A payment could not be looked at: %s. %s", failed.cause, failed.detail)
             raise _away("The chain does not answer, so nothing was paid.") from None
@@ -125,6 +127,10 @@ class PayPerCall:
         return payer, f"x402 {payment.nonce}"
 
     # --- what it costs -------------------------------------------------------------------
+
+    def _needed(self, key: str, ask: Ask, demands: Policy) -> Amount:
+        """What a payment must be over; what the call leaves of it stays the payer's."""
+        return max(self._missing(key, ask, demands), self._least)
 
     def _missing(self, key: str, ask: Ask, demands: Policy) -> Amount:
         """Pico-credits that this key's account lacks for the request: a decision not applied.
@@ -183,7 +189,7 @@ class PayPerCall:
         finally:
             self._looked_at -= 1
         known = payer.hash in self._desk.state.keys
-        needed = self._missing(payer.hash if known else self._guest, ask, demands)
+        needed = self._needed(payer.hash if known else self._guest, ask, demands)
         if payment.amount < needed:
             raise _TooLittle(needed, payment.amount)
 
@@ -239,7 +245,7 @@ class _TooLittle(Unpaid):
     """A good payment over less than the call needs."""
 
     def __init__(self, needed: Amount, amount: Amount) -> None:
-        detail = f"The payment is over {credits(amount)}, and {credits(needed)} are missing."
+        detail = f"The payment is over {credits(amount)}, and {credits(needed)} are needed."
         super().__init__("amount_too_small", detail)
         self.needed = needed
 
