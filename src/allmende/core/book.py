@@ -63,10 +63,12 @@ def best(state: State, ask: Reserve, limits: Limits, asset: str) -> Choice:
         offer = state.offers[id_]
         choice = choice_at(offer, ask, offer.tariff)
         reason = unfit(state, offer, ask, choice, limits, asset)
-        if reason:
-            failed[reason] = failed.get(reason, 0) + 1
-        if choice is not None and reason in ("", carbon.CAP):
-            (over if reason else fits).append(choice)
+        if not reason and choice is not None:
+            fits.append(choice)
+            continue
+        failed[reason] = failed.get(reason, 0) + 1
+        if reason == carbon.CAP and choice is not None:
+            over.append(choice)
     if not fits:
         refused = _over_cap(ask.model, limits, over, failed)
         drills, facts = told(state, ids, ask.at)
@@ -119,7 +121,9 @@ def unfit(
         reason = _against(ask.policy, choice) or floors.short(state, offer, ask.policy, ask.at)
         if reason:
             return reason
-    return _away(state, offer, ask.at, carbon.word(limits.room, offer, choice.bound))
+    room = limits.room
+    over = "" if room is None else carbon.word(room, offer, choice.bound)
+    return _away(state, offer, ask.at, over)
 
 
 def _away(state: State, offer: Offer, at: Instant, over: str) -> str:

@@ -42,14 +42,16 @@ def spent(node: Budget, at: Instant) -> Amount:
 
 def require_room(state: State, budget: str, amount: Amount, at: Instant) -> None:
     """Refuse a hold of `amount` that this budget or any above it cannot bear."""
-    for node in path(state, budget):
-        if node.limit is None:
+    while budget:  # as in `charge`
+        node = state.budgets[budget]
+        limit, budget = node.limit, node.parent
+        if limit is None:
             continue
-        missing = spent(node, at) + node.held + amount - node.limit
+        missing = spent(node, at) + node.held + amount - limit
         if missing > 0:
             raise Refused(
                 Why.BUDGET_SPENT,
-                f"Budget {node.name!r} ({node.id}) allows {credits(node.limit)} {node.asset} "
+                f"Budget {node.name!r} ({node.id}) allows {credits(limit)} {node.asset} "
                 f"{_SPAN[node.period]}; {credits(missing)} are missing for the {credits(amount)} "
                 "that this request may cost at worst.",
                 missing=missing,
@@ -72,16 +74,20 @@ def charge(
 
     A correction names the instant `of` what it corrects: it counts in that period only.
     """
-    for node in path(state, budget):
+    while budget:  # not `path`: every request comes through here twice
+        node = state.budgets[budget]
         if at >= node.until:
             node.spent, node.until = 0, period_end(node.period, at)
             node.ug_spent, node.ug_base = 0, node.ug_held
         node.held += held
-        node.ug_held += ug_held
+        if ug_held:
+            node.ug_held += ug_held
         if of is None or period_end(node.period, of) == node.until:
             node.spent += spent
-            node.ug_spent += ug_spent
+            if ug_spent:
+                node.ug_spent += ug_spent
         assert node.held >= 0 <= node.spent, f"budget {node.id}: {node.held}, {node.spent}"
+        budget = node.parent
 
 
 def period_end(period: str, at: Instant) -> Instant:

@@ -64,10 +64,8 @@ def room(state: State, budget: str, at: Instant) -> Room | None:
     return found
 
 
-def word(room: Room | None, offer: Offer, bound: Units) -> str:
+def word(room: Room, offer: Offer, bound: Units) -> str:
     """Why the caps refuse an offer; "" if they do not."""
-    if room is None:
-        return ""
     ug = worst(offer, bound)
     if ug == UNSTATED_UG:
         return UNKNOWN

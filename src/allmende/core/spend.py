@@ -235,7 +235,9 @@ def captured(state: State, event: e.Captured) -> None:
     _leave(state, hold, ok=True)
     rights.set_aside(state, hold, kept - hold.amount, grains - hold.grains)
     wallets.charge(
-        *(state, hold, event.at),
+        state,
+        hold,
+        event.at,
         held=kept - hold.amount,
         spent=receipt.price,
         ug_held=ug - hold.ug,

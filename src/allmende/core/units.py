@@ -137,10 +137,13 @@ def clip(units: Units, bound: Units) -> Units:
     """Units within 0 and a bound: input with cached together, every other meter alone."""
     prompt = _within(max(0, units.input) + max(0, units.cached), bound.input)
     cached = _within(units.cached, prompt)
+    output = _within(units.output, bound.output)
+    if not (units.embedding or units.image or units.audio or units.second or units.query):
+        return Units(prompt - cached, cached, output)
     return Units(
         input=prompt - cached,
         cached=cached,
-        output=_within(units.output, bound.output),
+        output=output,
         embedding=_within(units.embedding, bound.embedding),
         image=_within(units.image, bound.image),
         audio=_within(units.audio, bound.audio),
@@ -193,7 +196,7 @@ def energy(rate: EnergyRate, units: Units) -> Energy:
 def water(rate: EnergyRate, units: Units) -> Water | None:
     """Water of the same range of energy, each part that the rate states; None where none is."""
     site, grid = rate.site_ml_per_kwh, rate.grid_ml_per_kwh
-    if rate.method == "none" or (site is None and grid is None):
+    if (site is None and grid is None) or rate.method == "none":
         return None
     prompt = units.input + units.cached + units.embedding
     low, high = (prompt * rate.input_nj[end] + units.output * rate.output_nj[end] for end in (0, 1))

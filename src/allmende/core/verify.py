@@ -108,7 +108,9 @@ def finalised(state: State, event: e.Finalised) -> None:
         rights.count(state, listing, receipt.account, receipt.grains - rest.receipt.grains)
     ledger.set_aside_earned(state, rest.receipt, -1)
     wallets.charge(
-        *(state, rest.hold, event.at),
+        state,
+        rest.hold,
+        event.at,
         held=-rest.held,
         spent=receipt.price - rest.receipt.price,
         of=receipt.at,

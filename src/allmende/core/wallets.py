@@ -136,7 +136,9 @@ def charge(
     """Add to what the budget of a hold, its wallet and its session's lane have held and spent;
     the CO2 is the budget's alone."""
     budgets.charge(
-        *(state, hold.budget, at),
+        state,
+        hold.budget,
+        at,
         held=held,
         spent=spent,
         of=of,
