@@ -9,6 +9,8 @@ from msgspec import structs
 from allmende.core import budgets, carbon, machine
 from allmende.core import commands as c
 from allmende.core import events as e
+from allmende.core.book import FAULTS_MAX
+from allmende.core.drill_commands import StartDrill
 from allmende.core.nouns import Policy, Receipt
 from allmende.core.refusals import Refused, Why
 from allmende.core.settle import canonical
@@ -126,6 +128,41 @@ def test_a_busy_offer_that_would_fit_is_worth_another_try():
     )
 
 
+def test_an_offer_that_would_fit_and_is_down_is_no_matter_of_the_cap():
+    world = world_with(WORST_SMALL + 10)
+    for number in range(FAULTS_MAX):
+        world.reserve(f"r{number}", policy=Policy(providers=("nordic",)))
+        world.do(c.Void(hold=f"r{number}", cause="died", fault=True))
+    refused = world.refuse(ask("more"))
+    assert (refused.why, refused.facts["conditions"]) == (
+        Why.NO_OFFER,
+        {carbon.CAP: 1, "down": 1},
+    )
+
+
+def drilled(cap_ug: int, *offers: str) -> World:
+    world = world_with(cap_ug)
+    world.do(c.SetParameter(name="drills_allowed", value=1))
+    world.do(StartDrill(id="d", offers=offers, seconds=30))
+    return world
+
+
+def test_an_offer_that_would_fit_and_is_drilled_is_the_drills_matter():
+    refused = drilled(WORST_SMALL + 10, "clean").refuse(ask("r"))
+    assert (refused.why, refused.facts["conditions"]) == (
+        Why.NO_OFFER,
+        {carbon.CAP: 1, "drill": 1},
+    )
+    assert (refused.facts["drills"], refused.facts["retry_after_us"]) == (["d"], 30 * SECOND)
+
+
+def test_a_cap_that_refuses_a_drilled_offer_too_is_named_and_the_drill_is_not():
+    refused = drilled(WORST_SMALL - 1, "clean").refuse(ask("r"))
+    assert (refused.why, refused.facts["conditions"]) == (Why.CARBON_CAP, {carbon.CAP: 2})
+    assert refused.facts["missing_ug"] == 1
+    assert "drills" not in refused.facts
+
+
 def test_a_cap_above_binds_whoever_is_below_it():
     world = world_with(WORST_SMALL, "uni")
     world.reserve("r1", "ada")
@@ -140,7 +177,12 @@ def test_a_cap_below_what_was_caused_refuses_everything_until_the_period_ends():
     world.capture("r1", BOUND)
     world.do(c.SetCarbonCap(id="physics", cap_ug=1))
     refused = world.refuse(ask("r2"))
-    assert (refused.facts["room_ug"], refused.facts["missing_ug"]) == (0, WORST_SMALL)
+    over = 2 * WORST_BIG - 1
+    assert (refused.facts["room_ug"], refused.facts["missing_ug"]) == (0, over + WORST_SMALL)
+    world.do(c.SetCarbonCap(id="physics", cap_ug=1 + refused.facts["missing_ug"]))
+    world.reserve("just so")
+    world.do(c.Void(hold="just so", cause="test"))
+    world.do(c.SetCarbonCap(id="physics", cap_ug=1))
     world.capture("open", BOUND)
     world.now += 31 * DAY
     assert world.refuse(ask("r3")).why is Why.CARBON_CAP

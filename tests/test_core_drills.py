@@ -121,6 +121,16 @@ def test_where_nothing_is_left_the_refusal_names_the_drill_and_its_end():
     assert refused.facts["retry_after_us"] == 12 * SECOND + 1
 
 
+def test_a_drill_over_what_the_caller_refuses_anyway_is_not_blamed():
+    world = allowing()
+    world.do(start("cheap"))
+    policy = Policy(providers=("nobody",))
+    refused = world.refuse(ask("r", policy=policy))
+    assert refused.facts["conditions"] == {"provider": 2}
+    assert not refused.facts.keys() & {"drills", "retry_after_us"}
+    assert "drill" not in refused.detail
+
+
 def test_a_busy_offer_beside_a_drilled_one_may_be_asked_again_at_once():
     world = allowing()
     world.do(start("cheap"))

@@ -10,6 +10,7 @@ second wins, unless its zone is refused, and then the refusal counts `zone: 1`.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 from allmende.core import carbon, floors
@@ -58,7 +59,7 @@ def best(state: State, ask: Reserve, limits: Limits, asset: str) -> Choice:
         raise Refused(Why.UNKNOWN_MODEL, f"No offer sells {ask.model!r} here.", model=ask.model)
     fits: list[Choice] = []
     over: list[Choice] = []
-    failed: dict[str, int] = {}
+    failed: dict[str, str] = {}
     for id_ in ids:
         offer = state.offers[id_]
         choice = choice_at(offer, ask, offer.tariff)
@@ -66,15 +67,11 @@ def best(state: State, ask: Reserve, limits: Limits, asset: str) -> Choice:
         if not reason and choice is not None:
             fits.append(choice)
             continue
-        failed[reason] = failed.get(reason, 0) + 1
+        failed[id_] = reason
         if reason == carbon.CAP and choice is not None:
             over.append(choice)
     if not fits:
-        refused = _over_cap(ask.model, limits, over, failed)
-        drills, facts = told(state, ids, ask.at)
-        lacks, cures = floors.told(state, ids, ask)
-        more = {**facts, **cures}
-        raise refused or _none_fits(ask.model, len(ids), failed, lacks + drills, more)
+        raise _none(state, ask, limits, failed, over)
     if len(fits) == 1:
         return fits[0]
     return min(fits, key=lambda choice: _rank(choice, ask.policy))
@@ -127,9 +124,9 @@ def unfit(
 
 
 def _away(state: State, offer: Offer, at: Instant, over: str) -> str:
-    """Why an offer that would do cannot be had now. Whatever caps refuse, busy or not, they do."""
+    """Why an offer that would do cannot be had now. What caps refuse, drilled or busy, they do."""
     if state.drills and drill_over(state, offer.id, at) is not None:
-        return DRILL
+        return over or DRILL
     trading = state.trading[offer.id]
     if at < trading.down_until:
         return "down"
@@ -174,11 +171,26 @@ def _top_rate(tariff: Tariff) -> Amount:
     return max(getattr(tariff, meter) or 0 for meter in METERS)
 
 
+def _none(
+    state: State, ask: Reserve, limits: Limits, failed: dict[str, str], over: list[Choice]
+) -> Refused:
+    """Why none of the offers that sell the model fits; `failed` is offer -> the word for it."""
+    words = dict(Counter(failed.values()))
+    refused = _over_cap(ask.model, limits, over, words)
+    drilled = [id_ for id_, word in failed.items() if word == DRILL]
+    drills, facts = told(state, drilled, ask.at)
+    lacks, cures = floors.told(state, [*failed], ask)
+    more = {**facts, **cures}
+    return refused or _none_fits(ask.model, len(failed), words, lacks + drills, more)
+
+
 def _over_cap(
     model: str, limits: Limits, over: list[Choice], failed: dict[str, int]
 ) -> Refused | None:
-    """The no of a carbon cap, unless an offer that would do is only busy."""
-    if limits.room is None or failed.get("busy") or not (over or carbon.UNKNOWN in failed):
+    """The no of a carbon cap, unless an offer that would do is only away for a while."""
+    if limits.room is None or failed.keys() & {"busy", "down", DRILL}:
+        return None
+    if not over and carbon.UNKNOWN not in failed:
         return None
     refused = [carbon.Refusal(c.offer, c.bound, _carbon(c), c.amount) for c in over]
     return carbon.refuse(model, limits.room, refused, failed)

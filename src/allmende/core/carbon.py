@@ -88,7 +88,7 @@ def refuse(model: str, room: Room, over: Sequence[Refusal], conditions: dict[str
             **facts,
         )
     best = min(over, key=lambda found: (found.ug, found.amount, found.offer.id))
-    missing = best.ug - left
+    missing = best.ug - room.left
     tokens = fitting_output(best, left)
     fits = (
         f"{tokens} output tokens at most would fit."
