@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from allmende.measure.said import Said
 
@@ -20,6 +20,9 @@ Grade = Literal["ledger", "reported", "estimate", "assumed"]
 """Best first. `ledger`: from the journal, exact. `reported`: published by a named source.
 `estimate`: from a stated method. `assumed`: entered by a user, or from memory."""
 GRADES: tuple[Grade, ...] = get_args(Grade)
+
+
+FEW = Said("few")
 
 
 class Undefined(ValueError):
@@ -59,6 +62,12 @@ class Figure(Struct, frozen=True, kw_only=True):
     @property
     def defined(self) -> bool:
         return self.low is not None
+
+    def withheld(self) -> Figure:
+        """Without its number, because it rests on too few receipts to be told everybody."""
+        if not self.defined:
+            return self
+        return structs.replace(self, low=None, high=None, why=_text(FEW), because=FEW)
 
     def text(self, places: int = 2) -> str:
         """`0.25`, `1,410 to 1,892` or `undefined`, without the unit."""

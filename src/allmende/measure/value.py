@@ -205,6 +205,14 @@ def leakage(found: Iterable[Line], actors: Mapping[str, Actor], home: str, by: s
     return Leakage(spent, kept, unknown, elsewhere)
 
 
+def spent_where(found: Iterable[Line], actors: Mapping[str, Actor], home: str) -> tuple[int, int]:
+    """How many receipts at least are behind what is spent here, and elsewhere, in a `leakage`."""
+    sums = _Sum(), _Sum()
+    for line in found:
+        sums[actors.get(line.payer, NOBODY).country not in ("", home)].add(line)
+    return sums[0].cell().receipts, sums[1].cell().receipts
+
+
 def added(
     captured: Mapping[str, Amount], purchased: Mapping[str, Amount]
 ) -> dict[str, tuple[Amount, Amount]]:

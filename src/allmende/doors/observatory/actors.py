@@ -22,19 +22,23 @@ class Actors(NamedTuple):
     known: Mapping[str, Actor]
     control: Control
     state: State
+    persons: bool = False
+    """Whether a person may be named: to operators. To others it is the id that its title has."""
 
     def name(self, id_: str) -> str:
         """A member's name, else a legal entity's; of what is neither (the commons, a brand, a
         parent that only an offer names) the id."""
         member = self.state.members.get(id_)
         entity = self.control.actors.get(id_)
-        return member.name if member else (entity.name if entity else id_)
+        if member:
+            return member.name if self.persons or member.kind != "person" else id_
+        return entity.name if entity else id_
 
     def top(self, actor: str) -> str:
         """The ultimate parent of a legal entity."""
         return self.control.ultimate(actor)
 
 
-async def actors(history: History, state: State) -> Actors:
+async def actors(history: History, state: State, persons: bool = False) -> Actors:
     registry, _ = await history.registry()
-    return Actors(known(registry), Control(registry), state)
+    return Actors(known(registry), Control(registry), state, persons)

@@ -67,13 +67,14 @@ class Concentrated:
         asset = asked.choice("asset", list(state.assets), next(iter(state.assets)))
         entity = asked.choice("entity", ENTITIES, "parent")
         weight = asked.choice("weight", WEIGHTS, "tokens")
-        who = await actors(self._sources.history, state)
+        who = await actors(self._sources.history, state, asked.operates)
         rows = await self._sources.views.rows("sold", asset=asset, **asked.window.bounds())
         sold = [_sold(row, who, state, entity) for row in rows]
         k = 0 if asked.operates else self._sources.min_cell
         markets = [one for one in split(sold) if one.receipts >= k]
+        told = [hushed(one, k) for one in markets]
         window = f"{asked.window.since or '…'} – {asked.window.last}"
-        pair = _pair(markets, weight, k)
+        pair = _pair(told, weight)
         shows = {
             "asset": asset,
             "assets": list(state.assets),
@@ -85,11 +86,11 @@ class Concentrated:
             "layers": [
                 _shown(one, weight, window, k, who) for one in markets if one.segment == ALL
             ],
-            "segments": _segments(markets, window),
+            "segments": _segments(told, window),
             "merged": [who.name(name) for name in pair],
-            "findings": _findings(markets, weight, pair, self._sources, asked),
+            "findings": _findings(told, weight, pair, self._sources, asked),
         }
-        figures = [_row(f) for one in markets for w in WEIGHTS for f in figured(one, w, window)]
+        figures = [_row(f) for one in told for w in WEIGHTS for f in figured(one, w, window)]
         sellers = [row for one in markets for row in _sellers(one, k)]
         return Found(
             shows, {"figures": Table(figures), "sellers": Table(sellers, ("tokens", "credit"))}
@@ -157,6 +158,19 @@ def _market(layer: str, segment: str, rows: Iterable[Sold]) -> Market:
     return Market(layer, segment, receipts, cells)
 
 
+def hushed(market: Market, k: int) -> Market:
+    """For figures: whoever is not shown by itself is one of the unknown, or else a figure of few
+    sellers would tell what the bars do not."""
+    cells = {name: Cell(n["receipts"], n["credit"]) for name, n in market.cells.items()}
+    shown = publish(cells, k, apart=True).shown
+    others = [counts for name, counts in market.cells.items() if name not in shown]
+    kept = {name: counts for name, counts in market.cells.items() if name in shown}
+    for counts in others:
+        had = kept.get(UNKNOWN, {})
+        kept[UNKNOWN] = {name: had.get(name, 0) + count for name, count in counts.items()}
+    return market._replace(cells=kept)
+
+
 def figured(market: Market, weight: str, window: str) -> list[Figure]:
     """HHI, effective number and CR4, as ranges where somebody is unknown."""
     about = About(
@@ -186,7 +200,7 @@ def _shown(market: Market, weight: str, window: str, k: int, who: Actors) -> dic
     ]
     return {
         "layer": market.layer,
-        "figures": figured(market, weight, window),
+        "figures": figured(hushed(market, k), weight, window),
         "bars": bars,
         "merged": found.merged,
     }
@@ -206,15 +220,14 @@ def _hosts(markets: Sequence[Market]) -> Market | None:
     return next((one for one in markets if (one.layer, one.segment) == ("serving", ALL)), None)
 
 
-def _pair(markets: Sequence[Market], weight: str, k: int) -> list[str]:
-    """The two hosts that sold most, where there are two that may be named."""
+def _pair(markets: Sequence[Market], weight: str) -> list[str]:
+    """The two hosts that sold most, of those that may be named."""
     hosts = _hosts(markets)
     if hosts is None or weight == "quality":
         return []
     known, _ = hosts.amounts(weight)
     two = sorted(known, key=lambda name: (-known[name], name))[:2]
-    named = all(hosts.cells[name]["receipts"] >= k and known[name] for name in two)
-    return two if len(two) == 2 and named else []
+    return two if len(two) == 2 and all(known[name] for name in two) else []
 
 
 def _findings(

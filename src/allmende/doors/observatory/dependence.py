@@ -21,13 +21,11 @@ from allmende.measure.cells import Cell, publish
 from allmende.measure.dated import NoRules, Rules, in_force
 from allmende.measure.figure import About, Figure
 from allmende.measure.reliance import Reliance, reliance
-from allmende.measure.said import Said
 from allmende.measure.value import Actor, Line
 
 EU, MEMBERS = "EU", "eu/members"
 UNITS = ("input", "cached", "output", "embedding")
 PPM = 1_000_000
-FEW = Said("few")
 
 
 class Dependence:
@@ -105,13 +103,13 @@ def hushed(
     whole = len(layers) == len(told.layers)
     return told._replace(
         weights=[
-            figure if all_of and (users or figure.key != "foreign_users") else _withheld(figure)
+            figure if all_of and (users or figure.key != "foreign_users") else figure.withheld()
             for figure in told.weights
         ],
         layers=layers,
         weakest=told.weakest if whole else None,
-        independence=told.independence if whole else _withheld(told.independence),
-        suppliers=told.suppliers if users else _withheld(told.suppliers),
+        independence=told.independence if whole else told.independence.withheld(),
+        suppliers=told.suppliers if users else told.suppliers.withheld(),
     )
 
 
@@ -124,15 +122,6 @@ def _enough(
         part = country if country == value.UNKNOWN else str(country in home)
         parts.setdefault(part, []).append(cell)
     return all(max(cell.receipts for cell in part) >= k for part in parts.values())
-
-
-def _withheld(figure: Figure) -> Figure:
-    if not figure.defined:
-        return figure
-    about = About(
-        of=figure.of, window=figure.window, denominator=figure.denominator, grade=figure.grade
-    )
-    return about.undefined(figure.key, figure.unit, figure.definition, FEW)
 
 
 def _union(rules: Sequence[Rules], asked: Asked) -> frozenset[str]:

@@ -51,9 +51,13 @@ class Distributed:
         k = 0 if asked.operates else self._sources.min_cell
         window = f"{asked.window.since or '…'} – {asked.window.last}"
         enough = _receipts(groups["used"]) >= k
-        figures = {name: _figures(name, parts, window) for name, parts in groups.items() if enough}
+        figures = {
+            name: _public(_figures(name, parts, window), parts, k)
+            for name, parts in groups.items()
+            if enough
+        }
         curves = {name: _curve(parts, k) for name, parts in groups.items() if enough}
-        regions = _regions(earned, k) if enough else []
+        regions = _regions(earned, k) if enough and not _telling(earned, k) else []
         shows = {
             "asset": asset,
             "assets": list(state.assets),
@@ -64,7 +68,7 @@ class Distributed:
             "figures": figures,
             "curves": [(f"distribution.{name}", line) for name, line in curves.items() if line],
             "regions": regions,
-            "theil": _theil(earned, window, by) if enough else [],
+            "theil": _public(_theil(earned, window, by), earned, k) if enough else [],
         }
         return Found(shows, _tables(figures, curves, regions))
 
@@ -106,9 +110,18 @@ def _figures(name: str, parts: Sequence[Part], window: str) -> list[Figure]:
     return distribution(about, _values(parts))
 
 
+def _telling(parts: Sequence[Part], k: int) -> bool:
+    """Few share, and one of them has too few receipts: steps of a curve, and several figures of
+    the same few, would tell its amount."""
+    return len(parts) < k and any(part.cell.receipts < k for part in parts)
+
+
+def _public(figures: Sequence[Figure], parts: Sequence[Part], k: int) -> list[Figure]:
+    return [one.withheld() if _telling(parts, k) else one for one in figures]
+
+
 def _curve(parts: Sequence[Part], k: int) -> list[tuple[float, float]]:
-    """Its steps tell single amounts; so not where few share and one has too few receipts."""
-    if len(parts) < k and any(part.cell.receipts < k for part in parts):
+    if _telling(parts, k):
         return []
     try:
         return lorenz(_values(parts))

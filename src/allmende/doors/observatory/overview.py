@@ -61,7 +61,7 @@ class Overview:
         history, bounds = self._sources.history, asked.window.bounds()
         every = {name: await history.total(name, **bounds) for name in PUBLIC_DIMENSIONS}
         receipts = sum(int(row["receipts"]) for row in every["country"])
-        who = await actors(history, state)
+        who = await actors(history, state, asked.operates)
         capture = value.capture(await captured(self._sources, asked, asset), who.known, "parent")
         totals = {name: hushed(rows, k) for name, rows in every.items()}
         totals = {**await history.own_totals(asked.seen.viewer, **bounds), **totals}
@@ -87,35 +87,47 @@ def pairs(
     tokens = sum(int(row[m]) for row in countries for m in COUNTS[3:])
     answers = sum(int(row["receipts"]) for row in countries)
     energy = {name: sum(int(row[name]) for row in countries) for name in ENERGY}
-    roles = {name: cell.amount for name, cell in capture.by["role"].items()}
-    people = roles.get("author", 0) + roles.get("data", 0)
-    (largest, whom), (owners, where) = (_most(capture.by[by], k) for by in ("actor", "owner"))
+    (largest, whom), (owners, where) = (_most(capture, by, k) for by in ("actor", "owner"))
     busiest = max((int(row["receipts"]) for row in hosts), default=0)
     total = capture.total
+    made, levied = (_roles(capture, names, k) for names in (("author", "data"), ("commons",)))
     return [
         Pair(
             Tile("answers", "ledger", number=str(tokens), unit="tokens"),
             Tile("carbon", "estimate", low=energy["ug_low"], high=energy["ug_high"]),
         ),
         Pair(
-            Tile("makers", "ledger", part=people, whole=total),
-            Tile("largest", "ledger", part=largest, whole=total, note=who.name(whom)),
+            Tile("makers", "ledger", part=made or 0, whole=_of(made, total)),
+            Tile(
+                "largest", "ledger", part=largest, whole=total if whom else 0, note=who.name(whom)
+            ),
         ),
         Pair(
-            Tile("commons", "ledger", part=roles.get("commons", 0), whole=total),
-            Tile("owners", "reported", part=owners, whole=total, note=where),
+            Tile("commons", "ledger", part=levied or 0, whole=_of(levied, total)),
+            Tile("owners", "reported", part=owners, whole=total if where else 0, note=where),
         ),
         Pair(
             Tile("hosts", "ledger", number=str(len({row["value"] for row in hosts}))),
-            Tile("busiest", "ledger", part=busiest, whole=answers),
+            Tile("busiest", "ledger", part=busiest, whole=answers if busiest >= k else 0),
         ),
     ]
 
 
-def _most(cells: Mapping[str, Cell], k: int) -> tuple[int, str]:
-    """The largest amount, and whose it is where that may be said."""
-    name, cell = next(iter(cells.items()), ("", Cell(0, 0)))
-    return cell.amount, name if cell.receipts >= k else ""
+def _most(capture: Capture, by: str, k: int) -> tuple[int, str]:
+    """The largest amount that may be shown, and whose it is; "" where none may."""
+    name, cell = next(iter(publish(capture.by[by], k).shown.items()), ("", Cell(0, 0)))
+    return cell.amount, name
+
+
+def _roles(capture: Capture, names: Sequence[str], k: int) -> int | None:
+    """What they got together; None where one of them may not be shown."""
+    shown = publish(capture.by["role"], k).shown
+    got = [name for name in names if name in capture.by["role"]]
+    return sum(shown[name].amount for name in got) if set(got) <= set(shown) else None
+
+
+def _of(part: int | None, total: int) -> int:
+    return 0 if part is None else total
 
 
 def hushed(rows: Sequence[dict[str, Any]], k: int) -> list[dict[str, Any]]:

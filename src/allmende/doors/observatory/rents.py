@@ -18,16 +18,14 @@ from allmende.doors.observatory.frame import Asked, Found, Row, Sources, Table
 from allmende.doors.observatory.value import captured
 from allmende.measure import value
 from allmende.measure.cells import Cell, publish
-from allmende.measure.figure import About, Figure
+from allmende.measure.figure import FEW, About, Figure
 from allmende.measure.rents_figures import TAKE, taken
 from allmende.measure.rents_market import Alike, alike
-from allmende.measure.said import Said
 from allmende.measure.value import Actor
 
 UNITS = ("input", "cached", "output", "embedding")
 PLATFORM = "platform"
 PPM = MILLION = 1_000_000
-FEW = Said("few")
 
 
 class Rents:

@@ -39,7 +39,7 @@ class ValueCaptured:
         asset = asked.choice("asset", list(state.assets), next(iter(state.assets)))
         entity = asked.choice("entity", value.ENTITIES, "parent")
         found = await captured(self._sources, asked, asset)
-        who = await actors(self._sources.history, state)
+        who = await actors(self._sources.history, state, asked.operates)
         known = who.known
         capture = value.capture(found, known, entity)
         k = 0 if asked.operates else self._sources.min_cell
@@ -59,14 +59,14 @@ class ValueCaptured:
             "total_pico": capture.total,
             "with_rights": credits(capture.with_rights),
             "agree": paid == capture.total,
-            "pending": _pending(state, asset),
+            "pending": _pending(state, asset, k),
             "cells": {name: _bars(cells[name], who) for name in cells},
             "smile": _smile(cells["layer"], capture.total),
             "flags": _flags(cells, capture.total),
             "earned": _earned(matrix, who),
             "home": home,
             "homes": homes,
-            "leaks": _leaks(found, known, home),
+            "leaks": _leaks(found, known, home, k),
         }
         return Found(shows, _tables(asset, capture, cells, matrix))
 
@@ -87,9 +87,11 @@ async def captured(sources: Sources, asked: Asked, asset: str, model: str = "") 
     return [msgspec.convert({**row, "amount": int(str(row["amount"]))}, Line) for row in rows]
 
 
-def _pending(state: State, asset: str) -> Row:
-    """Receipts that wait for their recount: theirs may still change."""
+def _pending(state: State, asset: str, k: int) -> Row:
+    """Receipts that wait for their recount: theirs may still change. None where they are few:
+    seen twice, a sum of few is a price."""
     waiting = [one.receipt for one in state.provisional.values() if one.receipt.asset == asset]
+    waiting = waiting if len(waiting) >= k else []
     return {"receipts": len(waiting), "amount": credits(sum(one.price for one in waiting))}
 
 
@@ -166,8 +168,13 @@ def _countries(cells: Mapping[str, Published[str]]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name != value.UNKNOWN]
 
 
-def _leaks(found: Sequence[Line], known: Mapping[str, Actor], home: str) -> list[dict[str, Any]]:
-    """What leaves, by place of production and by country of the owner, in millionths."""
+def _leaks(
+    found: Sequence[Line], known: Mapping[str, Actor], home: str, k: int
+) -> list[dict[str, Any]]:
+    """What leaves, by place of production and by country of the owner, in millionths; nothing
+    where what was spent here, or elsewhere, is of few receipts."""
+    if not all(receipts >= k for receipts in value.spent_where(found, known, home) if receipts):
+        return []
     rows = []
     for by in ("place", "owner"):
         leak = value.leakage(found, known, home, by)
