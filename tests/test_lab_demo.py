@@ -12,6 +12,10 @@ def test_the_demo_runs_to_its_end() -> None:
     for promised in (
         "agrees",
         "refused 3 by zone",
+        "smol-bargain: E3, kill switch 2",
+        "campus, though bargain is cheaper",
+        "SOV-1 is 3, not 4",
+        "R = ",
         "402",
         "provider cut",
         "client left",

@@ -3,7 +3,7 @@
 Rule: everything shown happens on a served market of its own, through its doors; the
 answers come from a real model, and what dies really dies.
 Invariant: it ends with an audit and a replay to the same digest, or with an error.
-Worked number: 31 steps, ten thousand and some receipts, in about a minute.
+Worked number: 32 steps, ten thousand and some receipts, in about a minute.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from allmende.lab import chain_demo, december, observing, proof, scenes, who
+from allmende.lab import chain_demo, december, observing, papers, proof, scenes, who
 from allmende.lab.model_server import ModelServer
 from allmende.lab.served import Served
 from allmende.lab.stage import CHAT, Stage
@@ -40,6 +40,7 @@ def main(echo: Callable[[str], None]) -> int:
         ):
             scenes.play(stage)
             who.play(stage)
+            papers.play(stage, data)
             december.play(stage)
             observing.play(stage, data)
             scenes.ending(stage)

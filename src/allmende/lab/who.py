@@ -20,6 +20,9 @@ from allmende.wire import actors
 FILE = "actors.csv"
 CLAIMS = {"smol-bargain": (3, "Bargain Europe BV"), "smol-campus": (1, "Chips Inc.")}
 
+IN_FULL = "smol-bargain"
+"""Whose reasoning is shown step by step; the page shows everybody's."""
+
 
 def play(stage: Stage) -> None:
     """After the providers, since the registry names their accounts."""
@@ -34,7 +37,8 @@ def play(stage: Stage) -> None:
         reasons = " ".join(found["reasoning"])
         promise(found["exposure"]["high"] == level, f"{offer} should be E{level}: {found}")
         promise(because in reasons, f"{because} should be named: {reasons}")
-        for sentence in found["reasoning"][:-1]:
+        for sentence in found["reasoning"][:-1] if offer == IN_FULL else ():
             stage.tell.say(sentence)
-        stage.tell.good(f"{offer}: E{level} under the law of the USA, as a proposal")
+        kill = found["kill_switch"]["high"]
+        stage.tell.good(f"{offer}: E{level}, kill switch {kill} by the law of the USA, as proposed")
     stage.tell.good("it counts once a named person has signed; until then routing takes E3")
