@@ -285,6 +285,20 @@ def test_a_receipt_of_before_water_reads_back_to_the_same_bytes():
     assert canonical(msgspec.json.decode(canonical(again), type=Receipt)) == canonical(again)
 
 
+def test_an_offer_that_is_down_stays_down_while_its_meter_restates_its_energy():
+    world = world_with(None)
+    for number in range(FAULTS_MAX):
+        world.reserve(f"r{number}")
+        world.do(c.Void(hold=f"r{number}", cause="died", fault=True))
+    down = structs.replace(world.state.trading["cheap"])
+    assert down.down_until > world.now
+    world.do(c.RestateEnergy(id="cheap", energy=SMALL, by=secret("rhine")))
+    assert world.state.trading["cheap"] == down
+    assert world.reserve("next").offer.id == "clean"
+    world.do(c.PostOffer(offer=world.state.offers["cheap"]))
+    assert world.reserve("again").offer.id == "cheap"
+
+
 def test_energy_is_restated_by_whoever_provides_and_all_else_stays():
     world = world_with(None)
     sealed = structs.replace(world.state.offers["cheap"], sealed_secret="sealed")

@@ -11,6 +11,7 @@ from allmende.core import commands as c
 from allmende.core import evidence_commands as v
 from allmende.core import floors
 from allmende.core.evidence import Assessment, Evidence
+from allmende.core.filing import FILED_MAX
 from allmende.core.nouns import Key, Policy
 from allmende.core.refusals import Why
 from allmende.core.units import DAY, Zone
@@ -220,6 +221,23 @@ def test_an_import_names_every_bad_row_and_files_none():
     assert world.state.evidence == {}
     sound = (paper("b", objective="SOV-2", rests_on=("a",)), paper("a", objective="SOV-1"))
     assert len(world.do(v.ImportEvidence(rows=sound, by=ROOT))) == 2
+
+
+def test_an_import_passes_the_bound_of_a_file_no_more_than_single_papers_do():
+    world = World()
+    rows = tuple(paper(f"p{number}") for number in range(FILED_MAX + 1))
+    no = world.refuse(v.ImportEvidence(rows=rows, by=ROOT))
+    assert len(no.facts["rows"]) == FILED_MAX + 1
+    assert "At most 64 pieces an objective" in str(no)
+    other = structs.replace(rows[-1], objective="SOV-4")
+    assert world.do(v.ImportEvidence(rows=(*rows[:-1], other), by=ROOT))
+    assert world.refuse(v.FileEvidence(evidence=paper("more"), by=ROOT)).why is Why.OVER_LIMIT
+
+
+def test_a_refusal_of_expired_evidence_speaks_of_no_instrument():
+    no = World().refuse(v.FileEvidence(evidence=paper(expires=START), by=ROOT))
+    assert no.why is Why.ENDED
+    assert str(no) == "That is over. This evidence has expired; ask its issuer for a new one."
 
 
 # Floors --------------------------------------------------------------------------------

@@ -103,7 +103,10 @@ class TitleRegistered(Event, frozen=True):
 
 
 class OfferPosted(Event, frozen=True):
+    """`restated`: it stood already, with another energy; its faults stay what they were."""
+
     offer: Offer
+    restated: bool = False
 
 
 class OfferWithdrawn(Event, frozen=True):

@@ -59,7 +59,9 @@ def require_sound(state: State, evidence: Evidence, staged: Staged, at: Instant)
         raise Refused(Why.BAD_VALUE, "It is issued before it expires.")
     if evidence.expires <= at:
         raise Refused(Why.ENDED, "This evidence has expired; ask its issuer for a new one.")
-    if len(_on_file(state, evidence)) >= FILED_MAX:
+    about = _about(evidence)
+    coming = sum(_about(other) == about for other in staged.values())
+    if len(_on_file(state, evidence)) + coming > FILED_MAX:
         raise Refused(Why.OVER_LIMIT, f"At most {FILED_MAX} pieces an objective; withdraw some.")
     _require_other_issuer(state, evidence)
     _require_ground(state, evidence, staged)
@@ -67,7 +69,11 @@ def require_sound(state: State, evidence: Evidence, staged: Staged, at: Instant)
 
 def _on_file(state: State, evidence: Evidence) -> tuple[str, ...]:
     """What its provider has on the file of the same objective."""
-    return state.filings.get(floors.subject(evidence.provider, evidence.objective), ())
+    return state.filings.get(_about(evidence), ())
+
+
+def _about(evidence: Evidence) -> str:
+    return floors.subject(evidence.provider, evidence.objective)
 
 
 def _require_other_issuer(state: State, evidence: Evidence) -> None:

@@ -83,12 +83,12 @@ def _require_tariff(tariff: Tariff) -> None:
 
 
 def restate_energy(state: State, command: c.RestateEnergy) -> list[e.Event]:
-    """Requests under way keep the rate that they were held with."""
+    """Requests under way keep the rate that they were held with, and an outage lasts."""
     offer = _find_offer(state, command.id)
     allow(state, command.by, offer.provider, command.at)
     _require_energy(command.energy)
     new = structs.replace(offer, energy=command.energy)
-    return [e.OfferPosted(at=command.at, offer=new)]
+    return [e.OfferPosted(at=command.at, offer=new, restated=True)]
 
 
 def _find_offer(state: State, id_: str) -> Offer:
@@ -134,7 +134,8 @@ def offer_posted(state: State, event: e.OfferPosted) -> None:
     state.offers[offer.id] = offer
     state.models[offer.model] = (*state.models.get(offer.model, ()), offer.id)
     trading = state.trading.setdefault(offer.id, Trading())
-    trading.faults, trading.down_until = 0, 0
+    if not event.restated:
+        trading.faults, trading.down_until = 0, 0
 
 
 def offer_withdrawn(state: State, event: e.OfferWithdrawn) -> None:
