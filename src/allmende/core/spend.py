@@ -201,12 +201,12 @@ def reserved(state: State, event: e.Reserved) -> None:
         None,
         event.right,
         event.grains,
-        event.ug,
+        event.ug or worst_ug(offer.energy, event.bound),  # nobody noted it before there were caps
     )
     state.holds[event.hold] = hold
     state.trading[offer.id].in_flight += 1
     rights.set_aside(state, hold, event.amount, event.grains)
-    wallets.charge(state, hold, event.at, held=event.amount, spent=0, ug_held=event.ug)
+    wallets.charge(state, hold, event.at, held=event.amount, spent=0, ug_held=hold.ug)
     for missed in event.missed:
         rights.missed(state, missed, event.account, event.at)
     spender = state.keys.get(state.key_hashes.get(event.key, ""))
