@@ -9,6 +9,7 @@ from typing import Any
 
 from doors import Doors
 
+from allmende.adapters.aside import aside
 from allmende.adapters.price_files import PriceFiles, read
 from allmende.adapters.race_files import RaceKept
 from allmende.adapters.race_formats import ALL, CARBON
@@ -33,6 +34,7 @@ class Only:
 
     def __init__(self, race: RaceKept) -> None:
         self.race = race
+        self.aside = aside
 
 
 def gathered(race: RaceKept) -> Any:

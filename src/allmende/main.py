@@ -18,6 +18,7 @@ from typing import Any
 import uvloop
 from msgspec import Struct
 
+from allmende.adapters.aside import aside
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.energy import energy_rate
 from allmende.adapters.guard import Guard
@@ -121,6 +122,7 @@ class Market:
             rules=all_rules(),
             race=RaceKept(Path(self.settings.data), self._clock),
             said=Said(Path(self.settings.data)),
+            aside=aside,
             parquet=to_parquet if find_spec("duckdb") else None,
             min_cell=self.settings.min_cell,
             solver=solve if find_spec("highspy") else None,

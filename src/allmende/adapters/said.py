@@ -1,6 +1,6 @@
 """Said: languages and claims as a page shows them, computed once.
 
-Rule: premiums are counted when first asked for, which takes a second or two, and kept; claims
+Rule: premiums are counted when first asked for, in a process of their own, and kept; claims
 are checked again each time, with the gold that is imported by then.
 Invariant: a file of gold that cannot be read leaves the claim without its number, and says so
 in the log of the market, never with another number.
@@ -13,6 +13,7 @@ import logging
 from functools import cache
 from pathlib import Path
 
+from allmende.adapters.aside import aside
 from allmende.adapters.claim_cards import cards
 from allmende.adapters.languages import measured
 from allmende.adapters.price_files import BadFile, PriceFiles
@@ -42,4 +43,4 @@ class Said:
 
 @cache
 def _premiums() -> tuple[Premium, ...]:
-    return tuple(measured()[0])
+    return tuple(aside(measured)[0])

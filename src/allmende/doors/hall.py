@@ -9,6 +9,7 @@ at /api/openapi.json.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from starlette.routing import BaseRoute
 
@@ -27,7 +28,14 @@ from allmende.doors.live import Live
 from allmende.doors.market import Exchange
 from allmende.doors.observatory.climate import Carbon
 from allmende.doors.observatory.control import ControlPage
-from allmende.doors.observatory.frame import Parquet, Said, Sources, nothing_given, nothing_said
+from allmende.doors.observatory.frame import (
+    Parquet,
+    Said,
+    Sources,
+    here,
+    nothing_given,
+    nothing_said,
+)
 from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
 from allmende.doors.sovereignty import Sovereignty
@@ -43,7 +51,8 @@ class Hall:
     `more_pages` are doors that not every market has, `chain` is the page of the one that it
     settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it
     can, `solver` works out drills, `losses` counts what carbon caps refuse, and `race` gives the
-    imported public data; `said` what languages cost, and claims that were checked."""
+    imported public data; `said` what languages cost, and claims that were checked; `aside` works
+    out what takes long."""
 
     def __init__(
         self,
@@ -63,6 +72,7 @@ class Hall:
         min_cell: int = K,
         losses: CapLosses | None = None,
         said: Callable[[], Said] = nothing_said,
+        aside: Callable[..., Any] = here,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -74,7 +84,9 @@ class Hall:
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        sources = Sources(desk, clock, history, views, rules, min_cell, solver, race, losses, said)
+        sources = Sources(
+            *(desk, clock, history, views, rules, min_cell, solver, race, losses, said, aside)
+        )
         account.lookups.update(ControlPage(sources).lookups)
         account.lookups.update(Carbon(sources, counter).lookups)
         seeing = Observatory(sources, doorman, parquet)

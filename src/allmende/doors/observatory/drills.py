@@ -46,7 +46,11 @@ class Following:
         self._after = -1
         self._reading = asyncio.Lock()
 
-    async def observed(self) -> Observed:
+    async def seen(self, since: Instant, now: Instant, terms: Terms) -> tuple[Problem, int, int]:
+        """The market as a problem, with how many receipts it rests on, and the first day seen.
+
+        All of it in one turn: another reader's turn changes what is observed.
+        """
         async with self._reading:
             if self._after < 0:
                 self._after = max(0, self._sources.desk.committed - EVENTS)
@@ -55,7 +59,10 @@ class Following:
                 self._after += len(lines)
             self._observed.forget(self._sources.clock.now() - DAYS * DAY)
             self._observed.registry, _ = await self._sources.history.registry()
-        return self._observed
+            observed = self._observed
+            problem = picture(self._sources.desk.state, observed, since, now, terms).problem
+            receipts = sum(work.requests for work in observed.ended(since).values())
+            return problem, receipts, min(observed.work, default=0)
 
     def _take(self, lines: Sequence[bytes]) -> None:
         for event in journal.events(b"".join(lines)):
@@ -79,12 +86,10 @@ class Drills:
         now = self._sources.clock.now()
         kind = asked.choice("kind", KINDS, KINDS[0])
         law = self._law(now)
-        observed = await self._following.observed()
         since = now - DAYS * DAY
         state = self._sources.desk.state
-        problem = picture(state, observed, since, now, law.terms).problem
+        problem, receipts, first = await self._following.seen(since, now, law.terms)
         k = 0 if asked.operates else self._sources.min_cell
-        receipts = sum(work.requests for work in observed.ended(since).values())
         outcomes, why = (await self._solved(problem, kind)) if receipts >= k else ([], "")
         live = await drilling.past(self._sources.views, limit=ROWS)
         shows = {
@@ -96,7 +101,7 @@ class Drills:
             "rows": _rows(outcomes, law.least),
             "law": law.name,
             "least": int(law.least * PPM),
-            "seen_from": iso(max(since, min(observed.work, default=0) * DAY))[:10],
+            "seen_from": iso(max(since, first * DAY))[:10],
             "running": [d.id for d in state.drills.values() if _runs(state, d.offers, now)],
             "live": live,
         }

@@ -44,6 +44,11 @@ def nothing_given() -> str:
     return ""
 
 
+def here(function: Callable[..., Any], *args: Any) -> Any:
+    """Its result, worked out in this process."""
+    return function(*args)
+
+
 class Sources(NamedTuple):
     """What a section may read. `min_cell`: receipts that a published figure rests on at least.
 
@@ -63,6 +68,8 @@ class Sources(NamedTuple):
     losses: CapLosses | None = None
     """What carbon caps refused; None where no gateway counts."""
     said: Callable[[], Said] = nothing_said
+    aside: Callable[..., Any] = here
+    """Works out a function's result, somewhere where no request waits for it."""
 
 
 class Asked(NamedTuple):

@@ -1,7 +1,7 @@
 """Race: the race monitor as a page, from what was imported.
 
-Rule: panels are made once for each import, in every language, beside the event loop, and kept;
-nothing of this market is in them, so everybody sees all of it.
+Rule: panels are made once for each import, in every language, in a process of their own, and
+kept; nothing of this market is in them, so everybody sees all of it.
 Invariant: page and files show the same rows; without an import the page says how to make one.
 Worked number: a thousand readers after one import cost one drawing.
 """
@@ -23,6 +23,7 @@ class Race:
 
     def __init__(self, sources: Sources) -> None:
         self._given = sources.race
+        self._aside = sources.aside
         self._lock = asyncio.Lock()
         self._of: Given | None = None
         self._made: Panels = {}
@@ -34,7 +35,7 @@ class Race:
             if isinstance(given, str):
                 return Found({"race": {}, "unread": given}, {})
             if self._of is not given:
-                self._made = await asyncio.to_thread(_every, given)
+                self._made = await asyncio.to_thread(self._aside, _every, given)
                 self._of = given
             made = self._made
         panels = [one for one in made[words.DEFAULT] if isinstance(one, Panel)]
