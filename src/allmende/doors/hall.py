@@ -79,7 +79,6 @@ class Hall:
         self.exchange = Exchange(desk, clock, counter, views)
         account = Account(desk, counter, history, self._live)
         account.lookups.update(self.exchange.lookups)
-        account.lookups.update(Sovereignty(counter).lookups)
         self.chain = chain = chain or ChainPage(clock)
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
@@ -87,8 +86,8 @@ class Hall:
         sources = Sources(
             *(desk, clock, history, views, rules, min_cell, solver, race, losses, said, aside)
         )
-        account.lookups.update(ControlPage(sources).lookups)
-        account.lookups.update(Carbon(sources, counter).lookups)
+        for more in (Sovereignty(counter), ControlPage(sources), Carbon(sources, counter)):
+            account.lookups.update(more.lookups)
         seeing = Observatory(sources, doorman, parquet)
         pages = Pages(
             *(counter, history, gather, trading, chain, seeing, self._live, doorman, more_pages)
