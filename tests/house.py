@@ -18,7 +18,6 @@ STAGES = (
     *("issue_rights", "trade_orders", "trade_calls", "trade_quotes"),
     *("spend_rights", "settle_rights", "verify_cases"),
     *("spend_permits", "settle_custody", "govern_drills"),
-    *("spend_permits", "settle_custody"),
     *("verify_evidence", "govern_floors"),
     "observe_actors",
 )
