@@ -13,7 +13,7 @@ from doors import Doors
 
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import CREDIT
-from allmende.doors.cap_losses import CapLosses
+from allmende.doors.denials import Denials
 from allmende.doors.observatory.climate import hushed
 from allmende.doors.observatory.value import REST
 from allmende.measure.climate import Used
@@ -88,7 +88,7 @@ def test_members_are_for_operators(doors: Doors, cookie: str) -> None:
 
 
 def test_caps_are_for_who_sees_the_budget_with_what_they_refused(doors: Doors, cookie: str) -> None:
-    lost = doors.market._gateway.cap_losses
+    lost = doors.market._gateway.denials
     lost.count(Refused(Why.CARBON_CAP, budget="lab", lost=CREDIT // 50, asset="credit"))
     lost.count(Refused(Why.CARBON_CAP, budget="lab"))
     text = page(doors, "", cookie)
@@ -114,14 +114,14 @@ def test_a_cap_refuses_at_the_gateway_and_is_counted(doors: Doors) -> None:
     error = answer.json["error"]
     assert error["missing_ug"] > 0
     assert " g are missing" in error["message"]
-    loss = doors.market._gateway.cap_losses.by_budget["chem"]
+    loss = doors.market._gateway.denials.by_budget["chem"]
     assert loss.requests == 1
     assert loss.worth["credit"] > 0
     doors.ask("set_carbon_cap", id="chem", cap_ug=None)
 
 
 def test_the_worked_number_of_the_losses() -> None:
-    lost = CapLosses(5)
+    lost = Denials(5)
     for _ in range(3):
         lost.count(Refused(Why.CARBON_CAP, budget="b", lost=CREDIT // 50, asset="credit"))
     lost.count(Refused(Why.NO_OFFER))

@@ -126,7 +126,7 @@ class Market:
             parquet=to_parquet if find_spec("duckdb") else None,
             min_cell=self.settings.min_cell,
             solver=solve if find_spec("highspy") else None,
-            losses=self._gateway.cap_losses,
+            denials=self._gateway.denials,
         )
         hall.history.chained = side.chained
         return hall

@@ -27,8 +27,8 @@ from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk, Stopped
 from allmende.doors import catalogue, errors, heads, policy
 from allmende.doors.caller import Caller
-from allmende.doors.cap_losses import CapLosses
 from allmende.doors.charge import House, Request
+from allmende.doors.denials import Denials
 from allmende.doors.drilling import TurnedAway
 from allmende.doors.pay_per_call import PayPerCall
 from allmende.doors.recounts import Recounts
@@ -89,7 +89,7 @@ class Gateway:
         self._limits = limits
         self._closing = False
         self.turned_away = TurnedAway(desk, clock)
-        self.cap_losses = CapLosses(clock.now())
+        self.denials = Denials(clock.now())
         self._ids = _ids(clock)
         self.pay_per_call: PayPerCall | None = None
         """Serves callers without a key, in a market with a chain."""
@@ -125,9 +125,12 @@ class Gateway:
         """Serve, and turn whatever is raised into a response."""
         try:
             reply = await self._serve(visit)
+            if reply is None:
+                self.denials.let_in(visit.member)
         except Refused as refused:
             self.turned_away.count(refused)
-            self.cap_losses.count(refused)
+            if visit.path in ENDPOINTS:
+                self.denials.count(refused, visit.member)
             vouching = self.vouching
             reply = errors.refusal(refused if vouching is None else vouching.explained(refused))
         except Objection as objection:
@@ -185,7 +188,8 @@ class Gateway:
         """Who holds the key that came with the request. Refused: UNKNOWN_KEY."""
         secret = heads.secret(visit)
         caller = self._callers.get(secret) or Caller(secret)
-        identity.key(self._desk.state, caller.hash, self._clock.now())
+        key = identity.key(self._desk.state, caller.hash, self._clock.now())
+        visit.member = key.member
         if len(self._callers) >= CALLERS_MAX:
             self._callers.clear()
         self._callers[secret] = caller

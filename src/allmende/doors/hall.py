@@ -17,15 +17,16 @@ from allmende.desk import Desk
 from allmende.doors import app
 from allmende.doors.account import Account
 from allmende.doors.browser import Doorman
-from allmende.doors.cap_losses import CapLosses
 from allmende.doors.chain_page import ChainPage
 from allmende.doors.counter import Counter
+from allmende.doors.denials import Denials
 from allmende.doors.gather import Gather
 from allmende.doors.gather_market import GatherMarket
 from allmende.doors.gather_orders import GatherOrders
 from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.market import Exchange
+from allmende.doors.observatory.access import Denied
 from allmende.doors.observatory.climate import Carbon
 from allmende.doors.observatory.control import ControlPage
 from allmende.doors.observatory.frame import (
@@ -50,7 +51,7 @@ class Hall:
     """One per market. `archive` is the journal, opened for reading only; `more_routes` and
     `more_pages` are doors that not every market has, `chain` is the page of the one that it
     settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it
-    can, `solver` works out drills, `losses` counts what carbon caps refuse, and `race` gives the
+    can, `solver` works out drills, `denials` counts whom the gateway refuses, and `race` gives the
     imported public data; `said` what languages cost, and claims that were checked; `aside` works
     out what takes long."""
 
@@ -70,7 +71,7 @@ class Hall:
         solver: Solver | None = None,
         race: Callable[[], Given | str] = nothing_given,
         min_cell: int = K,
-        losses: CapLosses | None = None,
+        denials: Denials | None = None,
         said: Callable[[], Said] = nothing_said,
         aside: Callable[..., Any] = here,
     ) -> None:
@@ -84,9 +85,10 @@ class Hall:
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
         sources = Sources(
-            *(desk, clock, history, views, rules, min_cell, solver, race, losses, said, aside)
+            *(desk, clock, history, views, rules, min_cell, solver, race, denials, said, aside)
         )
-        for more in (Sovereignty(counter), ControlPage(sources), Carbon(sources, counter)):
+        told = Carbon(sources, counter), Denied(sources, counter)
+        for more in (Sovereignty(counter), ControlPage(sources), *told):
             account.lookups.update(more.lookups)
         seeing = Observatory(sources, doorman, parquet)
         pages = Pages(

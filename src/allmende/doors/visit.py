@@ -41,6 +41,8 @@ class Visit:
         self.path: str = scope["path"]
         self.raw_headers: Headers = scope["headers"]
         self.headers = dict(self.raw_headers)
+        self.member = ""
+        """Whose key came with it; empty before that is known, and where none did."""
         self.phase = IDLE
         self.gone = ""
         self.also: Headers = []

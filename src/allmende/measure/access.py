@@ -21,6 +21,7 @@ from math import fsum
 from msgspec import Struct
 
 from allmende.measure.figure import About, Figure, Undefined
+from allmende.measure.said import Said
 
 BASE = "en"
 SEED, DRAWS = 20_261_121, 2_000
@@ -66,10 +67,10 @@ def admission_ratio(groups: Mapping[str, Asked]) -> tuple[str, str, Fraction]:
         if group.asked:
             rates[name] = 1 - Fraction(group.denied, group.asked)
     if len(rates) < 2:
-        raise Undefined("Fewer than two groups asked, so there is nothing to compare.")
+        raise Undefined(Said("few_groups"))
     least, best = min(rates, key=lambda n: (rates[n], n)), max(rates, key=lambda n: (rates[n], n))
     if not rates[best]:
-        raise Undefined("Every group was refused every time.")
+        raise Undefined(Said("all_refused"))
     return least, best, rates[least] / rates[best]
 
 
@@ -77,22 +78,21 @@ def denial_figures(about: About, groups: Mapping[str, Asked] | None, alarm_below
     """The ratio of admission rates; its remark says whether it is below `alarm_below`."""
     says = "Lowest admission rate of a group over the highest; admitted is asked less denied."
     if groups is None:
-        why = (
-            "Refusals are not journalled, because they are no facts of the market; give counts "
-            "with --denials."
-        )
-        return about.undefined("denial_ratio", "ratio", says, why)
+        return about.undefined("denial_ratio", "ratio", says, Said("no_denials"))
     try:
         least, best, ratio = admission_ratio(groups)
     except Undefined as error:
-        return about.undefined("denial_ratio", "ratio", says, str(error))
-    verdict = "ALARM, below" if ratio < Fraction(str(alarm_below)) else "not below"
+        return about.undefined("denial_ratio", "ratio", says, error.why)
+    below = ratio < Fraction(str(alarm_below))
     return about.point(
         "denial_ratio",
         float(ratio),
         "ratio",
         says,
-        f"{least} against {best}: {verdict} {alarm_below:g}.",
+        Said(
+            "alarm" if below else "no_alarm",
+            {"least": least, "best": best, "limit": alarm_below},
+        ),
     )
 
 

@@ -32,6 +32,15 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "nothing_paid": "Nothing was paid through the platform.",
         "earned": "actors that earned: {count}",
         "used": "members that used: {count}",
+        # Access.
+        "no_denials": "Refusals are not journalled, because they are no facts of the market; a "
+        "running market counts them on /observe/access, or give counts with --denials.",
+        "few_groups": "Fewer than two groups asked, so there is nothing to compare.",
+        "all_refused": "Every group was refused every time.",
+        "alarm": "{least} against {best}: ALARM, below {limit}.",
+        "no_alarm": "{least} against {best}: not below {limit}.",
+        "asked": "requests of this process that were let in or denied; not malformed ones, nor "
+        "failures of a provider",
         # Mergers.
         "merger": "HHI {after} after it, {more} more; together {share} %",
         "merger_range": "HHI {after} to {most} after it, {more} more; together {share} %",
@@ -75,6 +84,14 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "nothing_paid": "Über die Plattform wurde nichts bezahlt.",
         "earned": "Empfänger, die verdient haben: {count}",
         "used": "Mitglieder, die etwas genutzt haben: {count}",
+        "no_denials": "Ablehnungen stehen in keinem Journal, denn sie sind keine Tatsachen des "
+        "Marktes; ein laufender Markt zählt sie auf /observe/access, sonst --denials.",
+        "few_groups": "Weniger als zwei Gruppen haben gefragt, also gibt es nichts zu vergleichen.",
+        "all_refused": "Jede Gruppe wurde jedes Mal abgelehnt.",
+        "alarm": "{least} gegen {best}: ALARM, unter {limit}.",
+        "no_alarm": "{least} gegen {best}: nicht unter {limit}.",
+        "asked": "Anfragen an diesen Prozess, zugelassen oder abgelehnt; ohne fehlerhafte und "
+        "ohne Ausfälle eines Anbieters",
         "merger": "HHI danach {after}, {more} mehr; zusammen {share} %",
         "merger_range": "HHI danach {after} bis {most}, {more} mehr; zusammen {share} %",
         "share_small": "ein so kleiner Anteil spricht schon selbst gegen Bedenken",
@@ -102,14 +119,20 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "claim_volatility": "Schwankung {share} % im Jahr",
     },
 }
-LEVELS: Mapping[str, str] = {
+GERMAN: Mapping[str, str] = {
+    "person": "Person",
+    "organisation": "Organisation",
+    "provider": "Anbieter",
+    "operator": "Betreiber",
     "low": "niedrig",
     "moderate": "mäßig",
     "material": "erheblich",
     "high": "hoch",
     "very high": "sehr hoch",
 }
-"""What the Commission's draft calls a share, in German."""
+"""Kinds of members, and what the Commission's draft calls a share."""
+WORDS = ("level", "least", "best")
+"""Facts that are such words."""
 
 
 class Said(Struct, frozen=True):
@@ -131,6 +154,6 @@ def together(parts: tuple[Said, ...], language: str = "en") -> str:
 
 def _written(name: str, fact: str | int | float, language: str) -> str:
     if isinstance(fact, str):
-        return LEVELS.get(fact, fact) if name == "level" and language == "de" else fact
+        return GERMAN.get(fact, fact) if name in WORDS and language == "de" else fact
     text = f"{fact:.2f}".rstrip("0").rstrip(".") if isinstance(fact, float) else str(fact)
     return number(text, language)

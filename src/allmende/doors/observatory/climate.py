@@ -19,8 +19,8 @@ from starlette.responses import Response
 from allmende.core.units import credits
 from allmende.doors import lookups
 from allmende.doors.account import viewer_of
-from allmende.doors.cap_losses import CapLosses
 from allmende.doors.counter import Counter
+from allmende.doors.denials import Denials
 from allmende.doors.observatory.control import Lookup
 from allmende.doors.observatory.frame import Asked, Found, Row, Sources, Table
 from allmende.doors.observatory.value import REST
@@ -84,7 +84,7 @@ class Carbon:
 
 def capped(sources: Sources, viewer: Viewer | None) -> dict[str, Any]:
     """Budgets with a cap as far as the viewer sees them, with what their caps refused."""
-    losses = sources.losses or CapLosses(0)
+    losses = sources.denials or Denials(0)
     tree = lookups.tree(sources.desk.state, viewer, sources.clock.now()) if viewer else []
     rows = []
     for row in tree:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk
-from allmende.doors.cap_losses import CapLosses
+from allmende.doors.denials import Denials
 from allmende.doors.gather import Seen
 from allmende.doors.history import History
 from allmende.doors.observatory.windows import Window
@@ -65,8 +65,8 @@ class Sources(NamedTuple):
     solver: Solver | None = None
     """Of linear programmes; None where the extra is not installed."""
     race: Callable[[], Given | str] = nothing_given
-    losses: CapLosses | None = None
-    """What carbon caps refused; None where no gateway counts."""
+    denials: Denials | None = None
+    """Whom the gateway let in and refused; None where none counts."""
     said: Callable[[], Said] = nothing_said
     aside: Callable[..., Any] = here
     """Works out a function's result, somewhere where no request waits for it."""
