@@ -79,7 +79,6 @@ class Hall:
         self._live = Live(desk, history)
         self.exchange = Exchange(desk, clock, counter, views)
         account = Account(desk, counter, history, self._live)
-        account.lookups.update(self.exchange.lookups)
         self.chain = chain = chain or ChainPage(clock)
         account.lookups.update(chain.lookups)
         gather = Gather(desk, clock, history)
@@ -88,7 +87,7 @@ class Hall:
             *(desk, clock, history, views, rules, min_cell, solver, race, denials, said, aside)
         )
         told = Carbon(sources, counter), Denied(sources, counter)
-        for more in (Sovereignty(counter), ControlPage(sources), *told):
+        for more in (self.exchange, Sovereignty(counter), ControlPage(sources), *told):
             account.lookups.update(more.lookups)
         seeing = Observatory(sources, doorman, parquet)
         pages = Pages(
