@@ -117,7 +117,8 @@ def apply(state: State, event: e.Event) -> None:
     """Fold one fact into the state. Total: it never refuses what was decided."""
     for handler in APPLY[type(event)]:
         handler(state, event)
-    state.now = max(state.now, event.at)
+    if event.at > state.now:
+        state.now = event.at
     if event.idem:
         _remember(state, event)
 
