@@ -12,7 +12,7 @@ from allmende.core import evidence_commands as v
 from allmende.core import floors
 from allmende.core.evidence import Assessment, Evidence
 from allmende.core.filing import FILED_MAX
-from allmende.core.nouns import Key, Policy
+from allmende.core.nouns import SYSTEM, Key, Policy
 from allmende.core.refusals import Why
 from allmende.core.units import DAY, Zone
 from allmende.lab.world import OFFERS, START, World, ask, secret
@@ -232,6 +232,19 @@ def test_an_import_passes_the_bound_of_a_file_no_more_than_single_papers_do():
     other = structs.replace(rows[-1], objective="SOV-4")
     assert world.do(v.ImportEvidence(rows=(*rows[:-1], other), by=ROOT))
     assert world.refuse(v.FileEvidence(evidence=paper("more"), by=ROOT)).why is Why.OVER_LIMIT
+
+
+def test_whoever_may_not_file_is_told_so_of_an_import_too():
+    world, rows = World(), (paper("a"), paper("b", offer="clean"))
+    for by, status in ((DEAN, 403), ("0" * 64, 401), (SYSTEM, 403)):
+        no = world.refuse(v.ImportEvidence(rows=rows, by=by))
+        assert (
+            no.why.status
+            == status
+            == world.refuse(v.FileEvidence(evidence=rows[0], by=by)).why.status
+        )
+    no = world.refuse(v.ImportEvidence(rows=(rows[0], structs.replace(rows[1], level=9)), by=ROOT))
+    assert no.why is Why.BAD_VALUE
 
 
 def test_a_refusal_of_expired_evidence_speaks_of_no_instrument():

@@ -53,23 +53,24 @@ def file(state: State, command: v.FileEvidence) -> list[e.Event]:
 
 def file_many(state: State, command: v.ImportEvidence) -> list[e.Event]:
     """Every bad row is named; and then none of them is filed."""
+    _person(state, command.by, command.at)
     if not 0 < len(command.rows) <= ROWS_MAX:
         raise Refused(Why.BAD_VALUE, f"An import is 1 to {ROWS_MAX} rows.")
-    bad: dict[int, str] = {}
+    bad: dict[int, Refused] = {}
     staged: dict[str, Evidence] = {}
     for number, row in enumerate(command.rows, 1):
         try:
             new_id(row.id, taken=row.id in staged)
             staged[row.id] = placed(state, row)
         except Refused as refused:  # told below, with all the others
-            bad[number] = refused.detail
+            bad[number] = refused
     found: list[e.Event] = []
     for number, row in enumerate(command.rows, 1):
         if number not in bad:
             try:
                 found.append(_filed(state, staged[row.id], staged, command))
             except Refused as refused:  # likewise
-                bad[number] = refused.detail
+                bad[number] = refused
     if bad:
         raise _bad_rows(command.rows, bad)
     return found
@@ -84,11 +85,15 @@ def _filed(
     return f.EvidenceFiled(at=command.at, filed=Filed(evidence, command.at, by))
 
 
-def _bad_rows(rows: tuple[Evidence, ...], bad: dict[int, str]) -> Refused:
-    told = {f"row {number} ({rows[number - 1].id[:64]})": bad[number] for number in sorted(bad)}
+def _bad_rows(rows: tuple[Evidence, ...], bad: dict[int, Refused]) -> Refused:
+    """Who may file none of the bad ones is told that, and not that they are bad."""
+    told = {
+        f"row {number} ({rows[number - 1].id[:64]})": bad[number].detail for number in sorted(bad)
+    }
     first = " ".join(f"{row}: {why}" for row, why in [*told.items()][:ROWS_SHOWN])
     says = f"Nothing is imported: {len(bad)} of {len(rows)} rows are bad. {first}"
-    return Refused(Why.BAD_VALUE, says, rows=told)
+    may_not = all(refused.why is Why.NOT_ALLOWED for refused in bad.values())
+    return Refused(Why.NOT_ALLOWED if may_not else Why.BAD_VALUE, says, rows=told)
 
 
 def _filer(state: State, evidence: Evidence, command: c.Command) -> str:
