@@ -75,7 +75,11 @@ def published(path: Path | None = None) -> Published:
     source = path or files("allmende").joinpath("anchors/metrics.toml")
     try:
         found = msgspec.convert(tomllib.loads(source.read_text(encoding="utf-8")), Published)
-    except (OSError, ValueError) as error:  # tomllib's, msgspec's and Unicode's are ValueErrors
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # tomllib's, msgspec's and Unicode's are ValueErrors
         raise BadAnchors(f"{source.name}: {error}") from None
     ids = [anchor.id for anchor in found.anchor]
     for name in ids:

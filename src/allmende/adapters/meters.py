@@ -15,9 +15,11 @@ time on some (arXiv 2312.02741), so a range of 5 % is put around it. Slurm: `sac
 
 from __future__ import annotations
 
+import math
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,9 +97,14 @@ def between(before: Mapping[str, Counter], after: Mapping[str, Counter]) -> int:
     )
 
 
+def _whole(text: str) -> bool:
+    """A whole number as counters have them, of 64 bits or a little more."""
+    return text.isdecimal() and len(text) <= 20
+
+
 def _number(path: Path) -> int:
     text = _text(path)
-    if not text.isdecimal():
+    if not _whole(text):
         raise Unreadable(f"{path}: {text[:40]!r} is no number of microjoules")
     return int(text)
 
@@ -127,6 +134,13 @@ def nvml(
     )
 
 
+def _float(text: str) -> float:
+    """What it says; nan where that is no number."""
+    with suppress(ValueError):
+        return float(text)
+    return math.nan
+
+
 def boards(csv: str) -> dict[int, float]:
     """Board -> watts, from nvidia-smi's lines such as `0, 312.45`."""
     found = {}
@@ -134,12 +148,9 @@ def boards(csv: str) -> dict[int, float]:
         index, _, watts = (part.strip() for part in line.partition(","))
         if watts in ("[N/A]", "[Not Supported]", "N/A"):
             raise Missing(f"Board {index} reports no power ({watts}): not every GPU has a sensor.")
-        try:
-            found[int(index)] = float(watts)
-        except ValueError:
-            raise Unreadable(
-                f"nvidia-smi, line {number}: {line[:60]!r} is not `index, watts`"
-            ) from None
+        if not (_whole(index) and 0 <= _float(watts) < math.inf):
+            raise Unreadable(f"nvidia-smi, line {number}: {line[:60]!r} is not `index, watts`")
+        found[int(index)] = float(watts)
     if not found:
         raise Missing("nvidia-smi lists no board.")
     return found
@@ -161,9 +172,9 @@ def job_energy(lines: str, job: str) -> tuple[int, int]:
     own, steps, seconds = 0, 0, 0
     for number, line in enumerate(filter(None, map(str.strip, lines.splitlines())), 1):
         parts = line.split("|")
-        if len(parts) != 3 or not parts[1].isdecimal():
+        if len(parts) != 3 or not _whole(parts[1]):
             raise Unreadable(f"sacct, line {number}: {line[:60]!r} is not id|seconds|joules")
-        if parts[2] and not parts[2].isdecimal():
+        if parts[2] and not _whole(parts[2]):
             raise Unreadable(f"sacct, line {number}: {parts[2][:40]!r} is no number of joules")
         joules = int(parts[2] or 0)
         if parts[0] == job:

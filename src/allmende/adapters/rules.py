@@ -67,7 +67,7 @@ def _read(jurisdiction: str, file: Traversable) -> Rules:
         raise BadRules(f"{where}: a rule file's name is <act>@<date>.toml, as csf@2025-10-20.toml.")
     try:
         fields = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib's, and Unicode's, are ValueErrors
         raise BadRules(f"{where}: not TOML: {error}") from None
     for complaint in chain(_shape(fields), _sense(fields, named[2])):
         raise BadRules(f"{where}: {complaint}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from allmende.measure.distribution import jain_of_needs
 from allmende.measure.figure import About, Figure
 
 FOUR_FIFTHS = "us/selection-procedures"
+NOTHING = "Nothing was counted."
 
 
 @click.command()
@@ -75,9 +78,10 @@ def _figures(found: Facts, given: Mapping[str, Any]) -> list[Figure]:
     entered = About(of="market", window=window, denominator="what was given", grade="assumed")
     figures = free_share(about, found.uses)
     limit = rules(FOUR_FIFTHS, datetime.now(UTC).date()).values["ratio_below"]
-    figures.append(denial_figures(entered, _denials(given["denials"]), limit))
+    denials = denials_of(given["denials"]) if given["denials"] else None
+    figures.append(denial_figures(entered, denials, limit))
     if given["needs"]:
-        needs = {row["account"]: _number(row, "need") for row in _csv(given["needs"], "need")}
+        needs = needs_of(given["needs"])
         got = {use.account: float(use.tokens) for use in found.uses}
         says = "Jain of tokens per unit of need: 1 where all are served alike."
         try:
@@ -103,32 +107,50 @@ def _affordable(about: About, given: Mapping[str, Any]) -> list[Figure]:
         raise Failed(str(error)) from None
 
 
-def _denials(path: Path | None) -> dict[str, Asked] | None:
-    if path is None:
-        return None
-    rows = _csv(path, "group", "asked", "denied")
-    return {
-        row["group"]: Asked(int(_number(row, "asked")), int(_number(row, "denied"))) for row in rows
-    }
+def needs_of(path: Path) -> dict[str, float]:
+    """Account -> need. Failed names the row."""
+    return {row["account"]: _number(row, "need") for row in _csv(path, "account", "need")}
+
+
+def denials_of(path: Path) -> dict[str, Asked]:
+    """Group -> how often it asked and was denied. Failed names the row."""
+    found = {}
+    for row in _csv(path, "group", "asked", "denied"):
+        asked, denied = (_number(row, name) for name in ("asked", "denied"))
+        if not (asked.is_integer() and denied.is_integer() and denied <= asked):
+            raise Failed(f"{row['#']}: {denied:g} of {asked:g} were denied? {NOTHING}")
+        found[row["group"]] = Asked(int(asked), int(denied))
+    return found
 
 
 def _csv(path: Path, *names: str) -> list[dict[str, str]]:
-    """Rows with these columns, the row's number in `#`. Failed names what is missing."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for line, row in enumerate(rows, 2):
-        row["#"] = f"{path}:{line}"
+    """Rows with these columns, the first of which is their key, and the row's place in `#`.
+    Failed names the line of what is wrong."""
+    try:
+        lines = csv.reader(path.read_text("utf-8-sig").splitlines(keepends=True), strict=True)
+        rows = [(lines.line_num, cells) for cells in lines if any(cells)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Failed(f"{path}: {error}. {NOTHING}") from None
+    head = rows[0][1] if rows else []
+    found: dict[str, dict[str, str]] = {}
+    for line, cells in rows[1:] or [(1, [])]:
+        row = {**dict(zip(head, map(str.strip, cells), strict=False)), "#": f"{path}:{line}"}
         for name in names:
             if not row.get(name):
-                raise Failed(f"{path}:{line}: no {name}; nothing was counted.")
-    return rows
+                raise Failed(f"{row['#']}: no {name}; columns are {', '.join(names)}. {NOTHING}")
+        if row[names[0]] in found:
+            raise Failed(f"{row['#']}: {row[names[0]]!r:.40} stands there twice. {NOTHING}")
+        found[row[names[0]]] = row
+    return list(found.values())
 
 
 def _number(row: Mapping[str, str], name: str) -> float:
-    try:
-        return float(row[name])
-    except ValueError:
-        raise Failed(f"{row['#']}: {name} is {row[name]!r}, which is no number.") from None
+    """At least nothing, and finite."""
+    with suppress(ValueError):
+        found = float(row[name])
+        if 0 <= found < math.inf:
+            return found
+    raise Failed(f"{row['#']}: {name} is {row[name]!r:.40}, no number from 0 on. {NOTHING}")
 
 
 def _print(

@@ -52,9 +52,11 @@ def command(path: Path | None, example: bool, as_json: bool) -> None:
 def saving_of(path: Path) -> Saving:
     """Raises Failed."""
     try:
-        return saving(plan(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # tomllib's, and Unicode's, are ValueErrors
         raise Failed(f"{path} is no TOML: {error}.") from None
+    try:
+        return saving(plan(given))
     except ValueError as error:
         raise Failed(f"{path}: {error}.") from None
 

@@ -13,6 +13,7 @@ Source: reference economics.md B31, B42 (estimates of productivity that leave ou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,6 +87,8 @@ def plan(given: Mapping[str, Any]) -> Plan:
     if blank:
         raise Blank(blank)
     why = given.get("why", {})
+    if not isinstance(why, Mapping):
+        raise ValueError(f"why is {why!r:.40}; it is a table of reasons, why.<field>")
     known = {*COSTS, *GAINS, "ramp", "months", "currency", "why"}
     for name in given:
         if name not in known:
@@ -99,7 +102,7 @@ def plan(given: Mapping[str, Any]) -> Plan:
     if unsaid:
         raise Blank(unsaid)
     months = given.get("months", 36)
-    if not isinstance(months, int) or not 1 <= months <= MONTHS_MAX:
+    if type(months) is not int or not 1 <= months <= MONTHS_MAX:
         raise ValueError(f"months is {months!r}; it is a whole number from 1 to {MONTHS_MAX}")
     currency = str(given.get("currency", "EUR"))
     return Plan(months, currency, ramp=_range("ramp", given.get("ramp", 0)), **ranges)
@@ -140,6 +143,6 @@ def _even(curve: list[Range], end: int) -> int | None:
 def _range(name: str, value: Any) -> Range:
     found = value if isinstance(value, list) else [value, value]
     numbers = all(isinstance(n, int | float) and not isinstance(n, bool) for n in found)
-    if len(found) != 2 or not numbers or not 0 <= found[0] <= found[1]:
+    if len(found) != 2 or not numbers or not 0 <= found[0] <= found[1] < math.inf:
         raise ValueError(f"{name} is {value!r}; it is a number or [low, high], zero or more")
     return float(found[0]), float(found[1])
