@@ -96,5 +96,5 @@ def test_the_worked_rent_comes_out_of_the_command() -> None:
 
 
 def test_a_bad_number_is_refused_with_its_name() -> None:
-    said = run("rents", "--price", "-1", "--gpu-hour", "1", "--tokens-per-hour", "1", code=1)
-    assert "price is -1" in said.stderr
+    said = run("rents", "--price", "-1", "--gpu-hour", "1", "--tokens-per-hour", "1", code=2)
+    assert "'--price': '-1' is no number" in said.stderr

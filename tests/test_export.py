@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 from observed import directory, events, exact
 
-from allmende.adapters.export import METADATA, SQLITE, NoViews, export, safe, snapshot
+from allmende.adapters.export import METADATA, SQLITE, export, safe, snapshot
 from allmende.adapters.parquet import read
+from allmende.adapters.views_file import NoViews
 from allmende.adapters.views_schema import connect
 from allmende.cli import main
 from allmende.core import events as e

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 
-from allmende.adapters.export import NoViews
-from allmende.adapters.views_schema import VERSION, connect_reader
+from allmende.adapters.views_file import moment
 from allmende.core.ledger import COMMONS
 from allmende.core.units import Amount
 from allmende.measure.access import Use
@@ -47,7 +45,7 @@ class Facts(Struct, frozen=True):
 
 def facts(views: Path, since: str = "", until: str = "9999") -> Facts:
     """Days from `since` up to `until`, both YYYY-MM-DD, the second not included. Raises NoViews."""
-    with _opened(views) as db:
+    with moment(views) as db:
         days = _days(db, since, until)
         return Facts(
             number=db.execute("SELECT number FROM fold").fetchone()[0],
@@ -62,18 +60,6 @@ def facts(views: Path, since: str = "", until: str = "9999") -> Facts:
             ),
             levies=tuple(_levies(db)),
         )
-
-
-@contextmanager
-def _opened(views: Path) -> Iterator[sqlite3.Connection]:
-    if not views.is_file():
-        raise NoViews(f"No read models at {views}. Start the market once, or name its directory.")
-    with closing(connect_reader(views)) as db:
-        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            raise NoViews(f"{views} is of another version. Run: allmende views rebuild")
-        db.isolation_level = None
-        db.execute("BEGIN")
-        yield db
 
 
 def _days(db: sqlite3.Connection, since: str, until: str) -> tuple[str, str]:

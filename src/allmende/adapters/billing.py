@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from allmende.adapters.export import NoViews
-from allmende.adapters.views_schema import VERSION, connect_reader
+from allmende.adapters.views_file import moment
 from allmende.core.nouns import Receipt
 from allmende.measure.focus import Names
 
@@ -83,11 +82,5 @@ class Billing:
 @contextmanager
 def billing(views: Path, budget: str = "") -> Iterator[Billing]:
     """One moment of the read models. Raises NoViews."""
-    if not views.is_file():
-        raise NoViews(f"No read models at {views}. Start the market once, or name its directory.")
-    with closing(connect_reader(views)) as db:
-        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            raise NoViews(f"{views} is of another version. Run: allmende views rebuild")
-        db.isolation_level = None
-        db.execute("BEGIN")
+    with moment(views) as db:
         yield Billing(db, budget)

@@ -25,6 +25,7 @@ import msgspec
 from msgspec import Struct
 
 from allmende.adapters.parquet import AMOUNT, DIGITS, TEXT, WHOLE, Types, write
+from allmende.adapters.views_file import moment
 from allmende.adapters.views_schema import ENERGY, PARTIES, UNITS, VERSION, connect_reader
 
 FORMATS = ("parquet", "csv", "sqlite")
@@ -48,10 +49,6 @@ class Exported(Struct, frozen=True):
     number: int
     files: Mapping[str, int]
     types: Mapping[str, Mapping[str, str]]
-
-
-class NoViews(Exception):
-    """There are no read models of this version at this place. Its text says what to do."""
 
 
 def _named(*names: str, prefix: str = "") -> dict[str, str]:
@@ -122,11 +119,7 @@ def snapshot(views: Path, out: Path) -> int:
 
     Raises NoViews. The copy is one file without a write-ahead log, so it can be read only.
     """
-    if not views.is_file():
-        raise NoViews(f"No read models at {views}. Start the market once, or name its directory.")
-    with closing(connect_reader(views)) as source, closing(sqlite3.connect(out)) as copy:
-        if source.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-            raise NoViews(f"{views} is of another version. Run: allmende views rebuild")
+    with moment(views) as source, closing(sqlite3.connect(out)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
         number = copy.execute("SELECT number FROM fold").fetchone()[0]

@@ -14,11 +14,13 @@ import click
 from msgspec import to_builtins
 
 from allmende.adapters.access_facts import Facts, Levy, facts
-from allmende.adapters.export import NoViews
 from allmende.adapters.languages import measured, sentences
 from allmende.adapters.rules import rules
+from allmende.adapters.views_file import NoViews
 from allmende.cli.client import Failed
 from allmende.cli.index_data import file_argument, folder
+from allmende.cli.observatory_figures import NUMBER
+from allmende.cli.observatory_rules import DAY
 from allmende.cli.offline import data_option
 from allmende.cli.show import out_json, table
 from allmende.core.units import credits
@@ -39,20 +41,23 @@ NOTHING = "Nothing was counted."
 
 @click.command()
 @data_option
-@click.option("--since", default="", help="First day, such as 2026-11-01; all if not given.")
-@click.option("--until", default="9999", help="The day after the last.")
+@click.option("--since", type=DAY, help="First day, such as 2026-11-01; all if not given.")
+@click.option("--until", type=DAY, help="The day after the last.")
 @click.option("--needs", type=file_argument, help="CSV account,need: what each would need.")
 @click.option("--denials", type=file_argument, help="CSV group,asked,denied.")
-@click.option("--minimum", type=int, help="Tokens that everybody should get in the window.")
-@click.option("--basket", type=float, help="Price of a month's basket, in any unit.")
-@click.option("--income", type=float, help="A month's income, in the same unit.")
+@click.option("--minimum", type=click.IntRange(0), help="Tokens that everybody should get.")
+@click.option("--basket", type=NUMBER, help="Price of a month's basket, in any unit.")
+@click.option("--income", type=NUMBER, help="A month's income, in the same unit.")
 @click.option("--income-source", help="Whose income, and who says so.")
 @click.option("--gguf", multiple=True, type=file_argument, help="Count with its vocabulary too.")
 @click.option("--json", "as_json", is_flag=True)
-def command(data: str | None, since: str, until: str, as_json: bool, **given: Any) -> None:
+def command(
+    data: str | None, since: datetime | None, until: datetime | None, as_json: bool, **given: Any
+) -> None:
     """Free share, access by need, denials, affordability, levy, and the price of a language."""
     try:
-        found = facts(folder(data) / VIEWS, since, until)
+        days = str(since.date()) if since else "", str(until.date()) if until else "9999"
+        found = facts(folder(data) / VIEWS, *days)
     except NoViews as error:
         raise Failed(str(error)) from None
     figures = _figures(found, given)

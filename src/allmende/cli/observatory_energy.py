@@ -11,6 +11,7 @@ from allmende.adapters import meters
 from allmende.adapters.energy import by_batch, measured_rate
 from allmende.adapters.meters import Missing, Reading, Unreadable
 from allmende.cli.client import Failed
+from allmende.cli.observatory_figures import NUMBER
 from allmende.cli.remote import connect
 from allmende.cli.show import out_json, table
 from allmende.core.units import EnergyRate
@@ -138,8 +139,8 @@ def _set(rate: EnergyRate | None, told: dict[str, Any]) -> None:
 
 
 @command.command("batches")
-@click.option("--active-b", type=float, required=True, help="Billions of parameters a token.")
-@click.option("--total-b", type=float, help="Billions of parameters in all, if these are more.")
+@click.option("--active-b", type=NUMBER, required=True, help="Billions of parameters a token.")
+@click.option("--total-b", type=NUMBER, help="Billions of parameters in all, if these are more.")
 @click.option("--country", default="", help="Of the grid, as DEU.")
 @click.option("--json", "as_json", is_flag=True)
 def batches(active_b: float, total_b: float | None, country: str, as_json: bool) -> None:

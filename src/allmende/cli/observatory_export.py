@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from allmende.adapters.export import FORMATS, METADATA, NoViews, export
+from allmende.adapters.export import FORMATS, METADATA, export
 from allmende.adapters.parquet import NoDuckDB
+from allmende.adapters.views_file import NoViews
 from allmende.cli.client import Failed
 from allmende.cli.index_data import folder
 from allmende.cli.offline import data_option

@@ -35,6 +35,23 @@ def row(figure: Figure, places: int) -> dict[str, Any]:
     }
 
 
+class Number(click.ParamType[float]):
+    """Zero or more, and finite: no figure is made of less, of infinity, or of no number."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        found = _number(str(value))
+        if found is None:
+            self.fail(f"{value!r} is no number from zero on.", param, context)
+        return found
+
+
+NUMBER = Number()
+
+
 def named(
     context: click.Context, option: click.Parameter, given: Sequence[str]
 ) -> dict[str, float]:

@@ -8,7 +8,8 @@ from typing import Any, TextIO
 import click
 
 from allmende.adapters.billing import Billing, billing
-from allmende.adapters.export import NoViews, safe
+from allmende.adapters.export import safe
+from allmende.adapters.views_file import NoViews
 from allmende.cli.client import Failed
 from allmende.cli.index_data import folder
 from allmende.cli.offline import data_option

@@ -9,7 +9,7 @@ from msgspec import to_builtins
 
 from allmende.adapters.rules import BadRules, all_rules
 from allmende.cli.client import Failed
-from allmende.cli.observatory_figures import Named, named, show
+from allmende.cli.observatory_figures import NUMBER, Named, named, show
 from allmende.cli.observatory_rules import DAY
 from allmende.cli.show import table
 from allmende.measure.concentration import Merger, Rest, concentration, merger, mhhi
@@ -24,7 +24,7 @@ MHHI = "HHI with these stakes in rivals (O'Brien and Salop), each without contro
 @click.command("merger")
 @click.argument("firms", nargs=-1)
 @click.option("--share", "known", multiple=True, callback=named, required=True, help=SHARES)
-@click.option("--most", type=float, help="Percent that an unknown seller has at most.")
+@click.option("--most", type=NUMBER, help="Percent that an unknown seller has at most.")
 @click.option("--stake", "stakes", multiple=True, callback=named, help=STAKES)
 @click.option("--at", type=DAY, help="By the rules of this day; today if not given.")
 @click.option("--json", "as_json", is_flag=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from allmende.cli.client import Failed
-from allmende.cli.observatory_figures import Named, named, show
+from allmende.cli.observatory_figures import NUMBER, Named, named, show
 from allmende.measure.figure import About, Figure
 from allmende.measure.rents import CHEAPEST, Host, long_run_cost, marginal_cost, price_cost_test
 from allmende.measure.rents_figures import margin, open_floor, technology
@@ -17,17 +17,17 @@ UNIT = "money per million tokens"
 
 
 @click.command("rents")
-@click.option("--price", type=float, required=True, help="Of a million tokens.")
-@click.option("--gpu-hour", type=float, help="What the GPUs would earn in an hour elsewhere.")
-@click.option("--tokens-per-hour", type=float, help="That they serve at the promised speed.")
-@click.option("--token-j", type=float, default=0.0, help="Joules a token, if the hour excludes it.")
-@click.option("--pue", type=float, default=1.0, show_default=True, help="Of the building.")
-@click.option("--kwh", type=float, default=0.0, help="Price of a kilowatt-hour.")
-@click.option("--training", type=float, help="Cost of the training.")
-@click.option("--lifetime-tokens", type=float, help="Over which it is spread.")
-@click.option("--quantity", type=float, help="Million tokens that a buyer takes a period.")
-@click.option("--switching-cost", type=float, help="What leaving would cost that buyer, once.")
-@click.option("--periods", type=float, help="Over which a switch would pay.")
+@click.option("--price", type=NUMBER, required=True, help="Of a million tokens.")
+@click.option("--gpu-hour", type=NUMBER, help="What the GPUs would earn in an hour elsewhere.")
+@click.option("--tokens-per-hour", type=NUMBER, help="That they serve at the promised speed.")
+@click.option("--token-j", type=NUMBER, default=0.0, help="Joules a token, if not in the hour.")
+@click.option("--pue", type=NUMBER, default=1.0, show_default=True, help="Of the building.")
+@click.option("--kwh", type=NUMBER, default=0.0, help="Price of a kilowatt-hour.")
+@click.option("--training", type=NUMBER, help="Cost of the training.")
+@click.option("--lifetime-tokens", type=NUMBER, help="Over which it is spread.")
+@click.option("--quantity", type=NUMBER, help="Million tokens that a buyer takes a period.")
+@click.option("--switching-cost", type=NUMBER, help="What leaving would cost that buyer, once.")
+@click.option("--periods", type=NUMBER, help="Over which a switch would pay.")
 @click.option("--host", "hosts", multiple=True, callback=named, help=HOSTS)
 @click.option("--json", "as_json", is_flag=True)
 def command(price: float, hosts: Named, as_json: bool, **given: float | None) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from allmende.adapters.access_facts import facts
-from allmende.adapters.export import NoViews, snapshot
+from allmende.adapters.export import snapshot
 from allmende.adapters.languages import measured
 from allmende.adapters.pdf import NoPdf, pdf
+from allmende.adapters.views_file import NoViews
 from allmende.adapters.yearly_facts import year
 from allmende.adapters.yearly_report import LANGUAGES, Made, document
 from allmende.cli.client import Failed

@@ -99,7 +99,7 @@ def money(text: str) -> Money:
 
 def month(text: str) -> tuple[int, int]:
     """`2026-11` as its first microsecond and the next month's. Raises ValueError."""
-    if not re.fullmatch(r"\d{4}-\d{2}", text):
+    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", text):
         raise ValueError(f"{text!r} is no month such as 2026-11")
     first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
     after = (first + timedelta(days=32)).replace(day=1)
