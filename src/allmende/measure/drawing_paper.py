@@ -16,10 +16,11 @@ from math import ceil, floor, isfinite, log10
 from typing import NamedTuple
 
 WIDTH = 480.0
-LEFT, RIGHT = 46.0, 14.0
+LEFT, RIGHT = 58.0, 14.0
 """Margins of a plot: the left one holds the numbers of the y axis."""
-TEXT, GLYPH, BOLD = 15.0, 8.9, 10.2
-"""Largest size of a text, and the width of its average letter: what a phone shows."""
+TEXT, GLYPH, BOLD, HEAD = 18.0, 10.7, 12.2, 12.1
+"""Largest size of a text, and the widths of its average letters: what a phone shows, where 480
+units are 300 pixels."""
 COLOURS = 8
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -47,7 +48,7 @@ MARKS = """\
 .drawing .d-thin { fill: currentColor; opacity: .62; }
 .drawing .d-bar { fill: currentColor; }
 .drawing .d-own { fill: currentColor; font-weight: 600; }
-@media (max-width: 34rem) { .drawing text { font-size: 15px; } .drawing .d-head { font-size: 16px; } }
+@media (max-width: 34rem) { .drawing text { font-size: 18px; } .drawing .d-head { font-size: 19px; } }
 """  # noqa: E501 - a style sheet
 
 
@@ -104,11 +105,11 @@ def colour(index: int) -> str:
 
 def sheet(head: Head, height: float, body: Iterable[str]) -> str:
     """The SVG around what was drawn below the title; `height` is that of the body."""
-    rows = wrapped(head.title, int((WIDTH - 16) / 10.2))
-    top = 20.0 * len(rows) + 8
+    rows = wrapped(head.title, int((WIDTH - 16) / HEAD))
+    top = 21.0 * len(rows) + 12
     whole = top + height
     size = f'width="{1.5 * WIDTH:.0f}" height="{1.5 * whole:.0f}" ' if head.alone else ""
-    title = "".join(text(8, 20.0 * n, row, "d-head") for n, row in enumerate(rows, 1))
+    title = "".join(text(8, 21.0 * n, row, "d-head") for n, row in enumerate(rows, 1))
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="drawing" role="img" {size}'
         f'viewBox="0 0 {number(WIDTH)} {number(whole)}" aria-label="{escape(clean(head.title))}">',

@@ -120,7 +120,7 @@ def _ratio(sources: Sources, kinds: list[dict[str, Any]], since: str | None) -> 
     except NoRules:
         limit = ALARM
     about = About(
-        of="market", window=f"{since or '…'} –", denominator=Said("asked"), grade="estimate"
+        of="market", window=f"{(since or '…')[:10]} –", denominator=Said("asked"), grade="estimate"
     )
     groups = {
         row["group"]: access.Asked(row["asked"], row["denied"])
