@@ -170,6 +170,14 @@ def test_a_cap_above_binds_whoever_is_below_it():
     world.reserve("r3", "coop")
 
 
+def test_of_two_caps_the_one_with_less_room_binds_whichever_is_above():
+    for above, below, binding in ((1, 2, "uni"), (2, 1, "physics")):
+        world = world_with(below * WORST_BIG)
+        world.do(c.SetCarbonCap(id="uni", cap_ug=above * WORST_BIG))
+        world.reserve("r1")
+        assert world.refuse(ask("r2")).facts["budget"] == binding
+
+
 def test_a_cap_below_what_was_caused_refuses_everything_until_the_period_ends():
     world = world_with(None)
     world.reserve("open")

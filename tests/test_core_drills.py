@@ -21,7 +21,7 @@ from allmende.core.contracts import LOT
 from allmende.core.nouns import Policy
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
-from allmende.core.units import SECOND, Units
+from allmende.core.units import DAY, SECOND, Units
 from allmende.lab import model
 from allmende.lab.floor import Floor
 from allmende.lab.world import START, World, ask, secret
@@ -217,6 +217,14 @@ def test_no_rights_are_issued_on_an_offer_while_it_is_drilled():
     assert refused.why is Why.HALTED
     floor.wait(30)
     assert floor.mint(1)
+
+
+def test_a_window_that_begins_as_the_drill_ends_is_not_touched_by_it():
+    world = sold(start=START + 60 * SECOND, end=START + DAY)
+    world.do(c.SetParameter(name="drills_allowed", value=1))
+    assert world.refuse(start("cheap", seconds=61)).why is Why.OWED
+    assert world.do(start("cheap", seconds=60))
+    assert world.mint(1), "issued meanwhile, delivered afterwards"
 
 
 class Drilling(RuleBasedStateMachine):

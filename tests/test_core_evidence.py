@@ -109,6 +109,39 @@ def test_of_contradictory_levels_the_lowest_counts_and_it_shows():
     assert level(world) == 3
 
 
+def test_what_rests_on_what_is_gone_shows_nothing_however_far_below_it_is():
+    world = World()
+    file(world, "ground", objective="SOV-1", provider="nordic", offer="clean")
+    file(world, "middle", objective="SOV-2", rests_on=("ground",))
+    file(world, rests_on=("middle",))
+    assert level(world) == 3
+    world.do(c.PostOffer(offer=structs.replace(OFFERS[1], url="http://elsewhere.example/v1")))
+    assert level(world) == 0, "the ground moved"
+    world.do(v.ConfirmEvidence(id="ground", by=ROOT))
+    assert level(world) == 3
+    world.do(v.WithdrawEvidence(id="ground", by=ROOT))
+    assert level(world) == 0
+
+
+def test_levels_of_different_times_do_not_contradict_each_other_in_an_import():
+    world, turn = World(), START + 10 * DAY
+    rows = (paper("old", expires=turn), paper("new", issued=turn, level=1))
+    assert len(world.do(v.ImportEvidence(rows=rows, by=ROOT))) == 2
+    no = world.refuse(v.ImportEvidence(rows=(paper("more", issued=turn - 1, level=2),), by=ROOT))
+    assert "contradicts 'new'" in str(no) or "contradicts 'old'" in str(no)
+
+
+def test_an_operator_of_another_offer_may_vouch_for_this_one():
+    world = World()
+    other = structs.replace(OFFERS[0], id="other", zone=Zone("DEU", operator="Auditors"))
+    world.do(c.PostOffer(offer=other))
+    file(world, issuer="Auditors")
+    circular = (paper("q", offer="other"), paper("r", offer="", provider="rhine"))
+    for one in circular:
+        no = world.refuse(v.FileEvidence(evidence=structs.replace(one, issuer="auditors"), by=ROOT))
+        assert "vouches for itself" in str(no)
+
+
 def test_an_offer_that_moved_shows_nothing_until_somebody_looked_again():
     world = World()
     file(world)

@@ -180,8 +180,7 @@ def lapse(state: State, command: c.Tick) -> list[e.Event]:
     at = command.at
     found: list[e.Event] = [
         f.EvidenceEnded(at=at, id=id_, cause="expired", by=SYSTEM)
-        for id_, filed in sorted(state.evidence.items())
-        if at >= filed.evidence.expires
+        for id_ in sorted(i for i, filed in state.evidence.items() if at >= filed.evidence.expires)
     ]
     for _, regimes in sorted(state.assessments.items()):
         for regime, signed in sorted(regimes.items()):
