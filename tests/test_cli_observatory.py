@@ -98,3 +98,33 @@ def test_the_worked_rent_comes_out_of_the_command() -> None:
 def test_a_bad_number_is_refused_with_its_name() -> None:
     said = run("rents", "--price", "-1", "--gpu-hour", "1", "--tokens-per-hour", "1", code=2)
     assert "'--price': '-1' is no number" in said.stderr
+
+
+def test_a_gatekeeper_by_numbers_is_yes_no_or_open() -> None:
+    big = ("--turnover", "8e9", "--end-users", "45000000", "--business-users", "10000")
+    assert "by the numbers? Yes." in run("gatekeeper", *big).stdout
+    assert "by the numbers? No." in run("gatekeeper", "--end-users", "44999999").stdout
+    said = run("gatekeeper", "--turnover", "8e9").stdout
+    assert "Open." in said
+    assert "not known: market_capitalisation_eur" in said
+    assert "one number" in run("gatekeeper", code=2).stderr
+
+
+def test_the_screen_of_dependencies_needs_all_three() -> None:
+    found = json.loads(
+        run("dependency", "--import", "USA=700", "--import", "DEU=300", "--json").stdout
+    )
+    assert found["dependent"]
+    assert [one["value"] for one in found["indicators"]] == [1.0, 0.7, None]
+    said = run("dependency", "--import", "USA=700", "--exports", "800").stdout
+    assert "Dependent by this screen: no." in said
+    assert "no country" in run("dependency", "--import", "Mars=1", code=2).stderr
+
+
+def test_margins_and_shares_imply_an_elasticity() -> None:
+    words = ("--share", "a=50", "--share", "b=50", "--margin", "a=25", "--margin", "b=25")
+    figures = {f["key"]: f for f in json.loads(run("merger", *words, "--json").stdout)["figures"]}
+    assert figures["implied_elasticity"]["low"] == 2
+    assert "add up to 100" in run("merger", "--share", "a=50", "--margin", "a=25", code=1).stderr
+    few = run("merger", "--share", "a=50", "--share", "b=50", "--margin", "a=25", code=1)
+    assert "b has a share but no Lerner index" in few.stderr

@@ -237,3 +237,22 @@ def test_a_gatekeeper_needs_size_and_both_numbers_of_users() -> None:
     assert gatekeeper(dma, {**large, "yearly_business_users_eu": 9_999}).answer == "no"
     small = {"turnover_eea_eur": 1e9, "market_capitalisation_eur": 1e9}
     assert gatekeeper(dma, small).answer == "no"
+
+
+@pytest.mark.parametrize(
+    ("share", "level"),
+    [
+        (0.05, "low"),
+        (0.0999, "low"),
+        (0.1, "moderate"),
+        (0.25, "moderate"),
+        (0.26, "material"),
+        (0.5, "high"),
+        (0.51, "very high"),
+    ],
+)
+def test_the_draft_of_2026_calls_a_share_of_ten_percent_moderate(share: float, level: str) -> None:
+    known = {"a": share / 2, "b": share / 2, "c": 1 - share}
+    found = presumptions(all_rules(), merger(known, "a", "b"), date(2026, 11, 20))
+    (draft,) = [one for one in found if one.rules.startswith("eu/merger-guidelines")]
+    assert {"level": level} in [said.facts for said in draft.because]

@@ -20,6 +20,8 @@ COMMANDS = {
     "value": ("observatory_value", "Who earned what, where; the sums against the ledger."),
     "merger": ("observatory_merger", "HHI of shares you enter; what a merger adds, by regime."),
     "rents": ("observatory_rents", "Margin, open floor and rent of a price that you enter."),
+    "gatekeeper": ("observatory_gatekeeper", "Is a platform presumed a gatekeeper by numbers?"),
+    "dependency": ("observatory_dependency", "The EU's screen of strategic dependencies."),
     "race": ("observatory_race", "The race on public data: charts, tables and a page."),
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
     "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),

@@ -13,11 +13,14 @@ from allmende.cli.observatory_figures import NUMBER, Named, named, show
 from allmende.cli.observatory_rules import DAY
 from allmende.cli.show import table
 from allmende.measure.concentration import Merger, Rest, concentration, merger, mhhi
-from allmende.measure.figure import About
+from allmende.measure.figure import About, Figure
+from allmende.measure.rents import implied_elasticity
 from allmende.measure.thresholds import Finding, presumptions
 
 SHARES = "NAME=PERCENT, several times: who is known to have how much of all."
 STAKES = "FIRM/OWNER=PERCENT: a share of FIRM's profit that another seller holds."
+MARGINS = "NAME=PERCENT of its price that is no marginal cost (Lerner), of all the sellers."
+IMPLIED = "HHI / 10,000 over the weighted margin: demand's elasticity if all were Cournot's."
 MHHI = "HHI with these stakes in rivals (O'Brien and Salop), each without control."
 
 
@@ -26,6 +29,7 @@ MHHI = "HHI with these stakes in rivals (O'Brien and Salop), each without contro
 @click.option("--share", "known", multiple=True, callback=named, required=True, help=SHARES)
 @click.option("--most", type=NUMBER, help="Percent that an unknown seller has at most.")
 @click.option("--stake", "stakes", multiple=True, callback=named, help=STAKES)
+@click.option("--margin", "margins", multiple=True, callback=named, help=MARGINS)
 @click.option("--at", type=DAY, help="By the rules of this day; today if not given.")
 @click.option("--json", "as_json", is_flag=True)
 def command(
@@ -33,6 +37,7 @@ def command(
     known: Named,
     most: float | None,
     stakes: Named,
+    margins: Named,
     at: datetime | None,
     as_json: bool,
 ) -> None:
@@ -54,6 +59,8 @@ def command(
                     "mhhi", "points of 10,000", MHHI, lambda: mhhi(shares, {}, owned, rest)
                 )
             )
+        if margins:
+            figures.append(_implied(about, shares, rest, margins))
         merged = merger(shares, firms[0], firms[1], rest) if firms else None
         day = (at or datetime.now(UTC)).date()
         found = presumptions(all_rules(), merged, day) if merged else []
@@ -63,6 +70,16 @@ def command(
     show(figures, as_json, 2, merger=effect, findings=[to_builtins(one._asdict()) for one in found])
     if merged and not as_json:
         say(merged, found)
+
+
+def _implied(about: About, shares: Named, rest: Rest, margins: Named) -> Figure:
+    """Cowling and Waterson's: plausible, or else the margins have another reason."""
+    if rest.share:
+        raise ValueError("--margin needs the shares of all sellers, which add up to 100 %.")
+    lerners = {name: percent / 100 for name, percent in margins.items()}
+    return about.of_value(
+        "implied_elasticity", "ratio", IMPLIED, lambda: implied_elasticity(shares, lerners)
+    )
 
 
 def entered(known: Named, most: float | None) -> tuple[dict[str, float], Rest]:

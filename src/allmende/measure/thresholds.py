@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isclose
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from allmende.measure.concentration import Merger, Range
 from allmende.measure.dated import Rules, Status, in_force
@@ -95,9 +95,7 @@ def _eu_2004(rules: Rules, merged: Merger) -> Finding:
 
 def _eu_draft(rules: Rules, merged: Merger) -> Finding:
     limit = rules.values
-    level = next(
-        one["level"] for one in limit["share_levels"] if not _above(merged.share, one["to"])
-    )
+    level = next(one["level"] for one in limit["share_levels"] if _within(merged.share, one))
     high = _over(merged.after, limit["hhi_high_over"])
     why = _numbers(merged), Said("share_level", {"level": level})
     return _told(rules, "Is the market highly concentrated after it?", high, *why)
@@ -134,6 +132,13 @@ def _numbers(merged: Merger) -> Said:
     low, high = map(round, merged.after)
     facts = {"after": low, "more": round(merged.delta), "share": round(100 * merged.share, 1)}
     return Said("merger", facts) if low == high else Said("merger_range", {**facts, "most": high})
+
+
+def _within(share: float, level: Mapping[str, Any]) -> bool:
+    """`to` is in the level, `below` is not."""
+    if "below" in level:
+        return _above(level["below"], share)
+    return not _above(share, level["to"])
 
 
 def _above(value: float, limit: float) -> bool:
