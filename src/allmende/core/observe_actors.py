@@ -2,7 +2,8 @@
 
 Rule: an operator imports a registry; every row is in order or none is taken. Nothing decides
 from who owns whom: what a market must refuse by is a person's signed assessment.
-Invariant: the state knows the version and the digest alone; the rows are in the journal.
+Invariant: the state knows the version and the digest alone; the rows are in the journal (and
+with an idempotency key, until its window has passed, among what a repetition is told).
 Worked number: a registry of 40 actors with one unknown country is refused by that row, and
 the version stays what it was.
 """
