@@ -95,10 +95,10 @@ define install
 endef
 
 $(RUN): | .venv/bin/pip
-	$(call install,requirements/run.txt,about 205 MB to fetch,.venv/.run-*)
+	$(call install,requirements/run.txt,about 275 MB to fetch,.venv/.run-*)
 
 $(DEV): | .venv/bin/pip
-	$(call install,requirements/dev.txt,about 315 MB to fetch,.venv/.dev-*)
+	$(call install,requirements/dev.txt,about 370 MB to fetch,.venv/.dev-*)
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
