@@ -104,3 +104,31 @@ def test_figures_of_few_members_are_not_told_to_everybody(tmp_path: Path) -> Non
         cookie = {"cookie": market.sign_in(market.admin)}
         said = market.get("/observe/data/distribution.figures.csv", headers=cookie).text
         assert "used,gini,0." in said
+
+
+PAGES = (
+    *("", "/value", "/rents", "/concentration", "/distribution", "/dependence", "/sovereignty"),
+    *("/climate", "/control", "/drills", "/access", "/race"),
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_answers_whatever_its_address_asks(doors: Doors, page: str) -> None:
+    """Shown, or refused as a bad value; never an error of ours, also before the oldest rule."""
+    queries = ("?to=2020-01-01", "?window=7", "?asset=x", "?entity=x", "?by=x", "?kind=x", "?law=x")
+    for query in (*queries, "?home=x", "?weight=x", "?by=account", "?lang=xx"):
+        for cookie in ("", doors.sign_in(doors.admin)):
+            answer = doors.get(f"/observe{page}{query}", headers={"cookie": cookie})
+            assert answer.status in (200, 422), (query, answer.text[:200])
+    assert doors.get(f"/observe{page}?to=2020-01-01").status == 200
+
+
+FILES = (
+    *("../../etc/passwd", "..%2f..%2fetc%2fpasswd", "value.earned.csv%00", " .csv"),
+    "overview.account.csv",
+)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_but_tables_that_a_visitor_may_have(doors: Doors, name: str) -> None:
+    assert doors.get(f"/observe/data/{name}").status == 404

@@ -8,8 +8,7 @@ Worked number: 24 answers of 60 tokens at 0.1 to 0.3 mJ each are 0.1 to 0.4 J, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,7 +28,7 @@ from allmende.doors.sight import Viewer
 from allmende.measure import climate
 from allmende.measure.cells import Cell, publish
 from allmende.measure.climate import Used
-from allmende.measure.dated import in_force
+from allmende.measure.dated import Rules
 
 BY = ("provider", "model", "country")
 HARDWARE, PUBLISHED = "world/inference-hardware", "world/inference-published"
@@ -48,8 +47,7 @@ class ClimatePage:
         whole = _sum(every)
         k = 0 if asked.operates else self._sources.min_cell
         parts = hushed(every, k)
-        day = date.fromisoformat(asked.window.last)
-        hard = climate.hardware(in_force(self._sources.rules, HARDWARE, day).values)
+        hard = climate.hardware(_assumed(self._sources.rules, HARDWARE))
         window = f"{asked.window.since or '…'} – {asked.window.last}"
         shown = {name: _told(used, hard) for name, used in parts.items()}
         caps = capped(self._sources, asked.seen.viewer)
@@ -60,11 +58,17 @@ class ClimatePage:
             "enough": whole.receipts >= k,
             "told": climate.figures("market", window, whole, hard, None),
             "charts": {name: _rows(shown, name) for name in CHARTS},
-            "published": list(in_force(self._sources.rules, PUBLISHED, day).values.values()),
+            "published": list(_assumed(self._sources.rules, PUBLISHED).values()),
             "caps": caps["budgets"],
             "since": caps["since"],
         }
         return Found(shows, {"used": Table([{by: name, **row} for name, row in shown.items()])})
+
+
+def _assumed(rules: Sequence[Rules], name: str) -> Mapping[str, Any]:
+    """The newest of these assumptions, for a window of any day: they are no law, and what is known
+    of servers now is the best that is known of those before."""
+    return max((one for one in rules if one.act == name), key=lambda one: one.date).values
 
 
 class Carbon:
