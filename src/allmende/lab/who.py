@@ -41,4 +41,3 @@ def play(stage: Stage) -> None:
             stage.tell.say(sentence)
         kill = found["kill_switch"]["high"]
         stage.tell.good(f"{offer}: E{level}, kill switch {kill} by the law of the USA, as proposed")
-    stage.tell.good("it counts once a named person has signed; until then routing takes E3")
