@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import combinations, pairwise
 from math import dist
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allmende.doors.assets import assets
 from allmende.measure import drawing_paper as paper
 from allmende.measure.drawing import (
     Bar,
@@ -30,7 +30,6 @@ from allmende.measure.drawing import (
     trend,
 )
 
-SHEET = Path(__file__).parent.parent / "src/allmende/doors/pages_assets/static/style.css"
 HEAD = Head("Compute, H100 equivalents", "By owner")
 SVG = "{http://www.w3.org/2000/svg}"
 AXES = {"x", "x1", "x2", "cx", "width"}, {"y", "y1", "y2", "cy", "height"}
@@ -182,8 +181,8 @@ def test_a_file_carries_its_style_and_a_part_of_a_page_does_not():
 
 
 def test_the_pages_sheet_has_the_same_marks_and_colours():
-    sheet = SHEET.read_text()
-    assert paper.marks() in sheet
+    sheet = assets()["style.css"].body.decode()
+    assert sheet.count(paper.marks()) == 1
     assert paper.colours(paper.LIGHT) in sheet
     assert paper.colours(paper.DARK) in sheet
 

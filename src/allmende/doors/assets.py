@@ -18,8 +18,11 @@ import jinja2
 
 from allmende.doors import figures
 from allmende.doors.observatory import draw
+from allmende.measure import drawing_paper
 
 ASSETS = Path(__file__).parent / "pages_assets"
+SHEET = "style.css"
+"""Followed by the drawings' marks and colours, which have one source."""
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -33,7 +36,9 @@ def assets(folder: Path = ASSETS / "static") -> dict[str, Asset]:
     """What browsers fetch, by its name."""
     found = {}
     for file in sorted(folder.iterdir()):
-        body = file.read_bytes()
+        body = file.read_bytes() + (
+            drawing_paper.page_style().encode() if file.name == SHEET else b""
+        )
         version = hashlib.sha256(body).hexdigest()[:10]
         found[file.name] = Asset(body, KINDS[file.suffix], version)
     return found

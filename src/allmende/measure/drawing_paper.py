@@ -88,8 +88,14 @@ def style() -> str:
     return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n{marks()}"
 
 
+def page_style() -> str:
+    """For pages, which have their inks: colours of both lights, and the marks."""
+    light, dark = (f":root {{ {colours(row)} }}" for row in (LIGHT, DARK))
+    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n{marks()}"
+
+
 def marks() -> str:
-    """The rules of the marks, for a page's sheet as well."""
+    """The rules of the marks."""
     classes = " ".join(f".drawing .s{n} {{ color: var(--s{n}); }}" for n in range(1, COLOURS + 1))
     return f"{MARKS}{classes}\n"
 
