@@ -54,7 +54,7 @@ class Doors:
         fields = {"data": str(folder / "data"), "local_model": False, **settings}
         self.settings = Settings(**fields)
         self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.admin = self.first = ""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

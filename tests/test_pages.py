@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,6 +271,14 @@ def test_both_languages_have_the_same_texts_with_the_same_gaps() -> None:
         assert gaps[0] == gaps[1], key
         assert text
         assert german[key]
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_no_text_is_said_twice(language: str) -> None:
+    pairs: list[str] = []
+    text = (assets.ASSETS / f"text/{language}.json").read_text(encoding="utf-8")
+    json.loads(text, object_pairs_hook=lambda found: pairs.extend(key for key, _ in found))
+    assert len(pairs) == len(set(pairs))
 
 
 def test_every_text_that_a_template_names_exists_and_every_text_is_named() -> None:
