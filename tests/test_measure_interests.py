@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allmende.core.actors import Actor, Registry, Stake
+from allmende.doors.observatory.concentration import figured, interests
+from allmende.doors.observatory.sellers import Market
 from allmende.measure import concentration
 from allmende.measure.control import Control
-from allmende.measure.interests import owners, summed, weights
+from allmende.measure.interests import owners, weights
 
 
 def held(*stakes: tuple[str, str, int, int]) -> Control:
@@ -66,9 +68,15 @@ def test_owners_sum_to_one(stakes: list[tuple[str, str, int, int]]) -> None:
         assert min(found.values()) > 0
 
 
-def test_amounts_are_summed_by_parent_brand_or_entity_exactly() -> None:
-    control = held(("a", "b", 60, 60))
-    amounts = {"at-a": 10**30, "at-b": 1, "stranger": 5}
-    assert summed(control, amounts) == {"a": 10**30 + 1, "stranger": 5}
-    assert summed(control, amounts, "brand") == {"Ba": 10**30, "Bb": 1, "stranger": 5}
-    assert summed(control, amounts, "legal") == {"a": 10**30, "b": 1, "stranger": 5}
+def test_the_page_weighs_the_stakes_behind_accounts_in_the_market_of_all_models() -> None:
+    cells = {
+        name: {"receipts": n, "tokens": n, "credit": n} for name, n in (("at-a", 60), ("at-b", 40))
+    }
+    known = interests(held(("a", "b", 30, 30)))
+    whole = {f.key: f for f in figured(Market("serving", "all", 100, cells), "tokens", "", known)}
+    assert whole["hhi"].value == pytest.approx(5_200)
+    rival = 0.6 * 0.4 * (0.3 + 0.3 / (0.3 * 0.3 + 0.7 * 0.7))
+    assert whole["mhhi"].value == pytest.approx(5_200 + 10_000 * rival)
+    one_model = figured(Market("serving", "small", 100, cells), "tokens", "", known)
+    brands = figured(Market("serving", "all", 100, cells), "tokens", "", None)
+    assert "mhhi" not in {f.key for f in [*one_model, *brands]}

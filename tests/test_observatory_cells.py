@@ -13,8 +13,9 @@ from allmende.core.actors import Registry
 from allmende.core.state import State
 from allmende.core.units import Units
 from allmende.doors.observatory.actors import Actors
-from allmende.doors.observatory.concentration import Market, figured, hushed
+from allmende.doors.observatory.concentration import figured
 from allmende.doors.observatory.overview import pairs
+from allmende.doors.observatory.sellers import Market, hushed
 from allmende.measure import value
 from allmende.measure.cells import K
 from allmende.measure.control import Control

@@ -162,6 +162,7 @@ def concentration(about: About, known: Mapping[str, float], rest: Rest = NOTHING
 HHI = "Sum of squared shares in percent; unknown sellers between dust and the largest that fit."
 EFFECTIVE = "10,000 / HHI: so many equal sellers would be as concentrated."
 CR4 = "Share of the four largest sellers together."
+MHHI = "HHI that also weighs what a seller's owners have of its rivals (O'Brien and Salop)."
 
 
 def _blocks(rest: Rest, at_most: int | None = None) -> list[float]:

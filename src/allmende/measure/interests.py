@@ -1,4 +1,4 @@
-"""Interests: who has what of each seller, through all that lies between, and sums by owner.
+"""Interests: who has what of each seller, through all that lies between.
 
 Rule: what an entity holds belongs to its own holders by their shares, and to itself for what
 nobody is recorded to hold of it. Profit follows profit; the say follows votes, but a seller that
@@ -12,13 +12,12 @@ Sources: O'Brien and Salop 2000 (MHHI), reference economics.md 2.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from allmende.core.units import PPM
 from allmende.measure.control import Control
 
-By = Literal["parent", "brand", "legal"]
 ROUNDS, LEFT = 10_000, 1e-12
 
 
@@ -63,26 +62,4 @@ def owners(control: Control, entity: str, field: str) -> dict[str, float]:
             break
     else:
         found[entity] = found.get(entity, 0.0) + sum(moving.values())
-    return found
-
-
-def owner_of(control: Control, account: str, by: By = "parent") -> str:
-    """Whose an account's sales are: of its ultimate parent, its brand or its legal entity; an
-    account that no actor stands behind is its own."""
-    actor = control.behind.get(account, "")
-    if not actor:
-        return account
-    if by == "parent":
-        return control.ultimate(actor)
-    return (control.actors[actor].brand or actor) if by == "brand" else actor
-
-
-def summed(
-    control: Control, amounts: Mapping[str, int | float], by: By = "parent"
-) -> dict[str, int | float]:
-    """Amounts by account as amounts by owner; integers stay exact."""
-    found: dict[str, int | float] = {}
-    for account, amount in amounts.items():
-        owner = owner_of(control, account, by)
-        found[owner] = found.get(owner, 0) + amount
     return found

@@ -8,52 +8,28 @@ Worked number: one host with 85 % of the tokens and one with 15 %: HHI 7,450, ef
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
-from allmende.core.actors import NOBODY, Supply
-from allmende.core.state import State
-from allmende.core.units import METERS
 from allmende.doors.observatory.actors import Actors, actors
 from allmende.doors.observatory.frame import Asked, Found, Row, Sources, Table
+from allmende.doors.observatory.sellers import ALL, Market, hushed, sold_of, split
 from allmende.measure import concentration as con
 from allmende.measure.cells import Cell, publish
 from allmende.measure.concentration import Rest
-from allmende.measure.control import supplied
+from allmende.measure.control import Control
 from allmende.measure.figure import About, Figure
+from allmende.measure.interests import Weights, weights
 from allmende.measure.said import Said
 from allmende.measure.thresholds import Finding, presumptions
-from allmende.measure.value import ENTITIES, UNKNOWN, Actor
+from allmende.measure.value import ENTITIES, UNKNOWN
 
-LAYERS = ("serving", "model", "cloud", "chip")
 WEIGHTS = ("tokens", "credit", "quality")
-ALL = "all"
 SHOWN = 8
 
-
-class Sold(NamedTuple):
-    """What one offer sold of one title: counts by weight, and who is behind each layer."""
-
-    model: str
-    receipts: int
-    tokens: int
-    credit: int
-    sellers: Mapping[str, str]
-
-
-class Market(NamedTuple):
-    """One layer and segment. `counts`: seller -> weight -> amount; UNKNOWN is a seller too."""
-
-    layer: str
-    segment: str
-    receipts: int
-    cells: Mapping[str, Mapping[str, int]]
-
-    def amounts(self, weight: str) -> tuple[dict[str, float], float]:
-        """Known sellers' amounts, and the unknown's."""
-        found = {name: float(counts[weight]) for name, counts in self.cells.items()}
-        return found, found.pop(UNKNOWN, 0.0)
+Interests: TypeAlias = Callable[[Iterable[str]], Weights]
+"""Sellers -> who has what of each, as the registry says."""
 
 
 class Concentrated:
@@ -69,12 +45,13 @@ class Concentrated:
         weight = asked.choice("weight", WEIGHTS, "tokens")
         who = await actors(self._sources.history, state, asked.operates)
         rows = await self._sources.views.rows("sold", asset=asset, **asked.window.bounds())
-        sold = [_sold(row, who, state, entity) for row in rows]
+        sold = [sold_of(row, who, state, entity) for row in rows]
         k = 0 if asked.operates else self._sources.min_cell
         markets = [one for one in split(sold) if one.receipts >= k]
         told = [hushed(one, k) for one in markets]
         window = f"{asked.window.since or '…'} – {asked.window.last}"
         pair = _pair(told, weight)
+        held = None if entity == "brand" else interests(who.control)
         shows = {
             "asset": asset,
             "assets": list(state.assets),
@@ -84,95 +61,38 @@ class Concentrated:
             "weights": WEIGHTS,
             "receipts": sum(one.receipts for one in sold),
             "layers": [
-                _shown(one, weight, window, k, who) for one in markets if one.segment == ALL
+                _shown(one, weight, window, k, who, held) for one in markets if one.segment == ALL
             ],
             "segments": _segments(told, window),
             "merged": [who.name(name) for name in pair],
             "findings": _findings(told, weight, pair, self._sources, asked),
         }
-        figures = [_row(f) for one in told for w in WEIGHTS for f in figured(one, w, window)]
+        figures = [_row(f) for one in told for w in WEIGHTS for f in figured(one, w, window, held)]
         sellers = [row for one in markets for row in _sellers(one, k)]
         return Found(
             shows, {"figures": Table(figures), "sellers": Table(sellers, ("tokens", "credit"))}
         )
 
 
-def _sold(row: Mapping[str, Any], who: Actors, state: State, entity: str) -> Sold:
-    title = state.titles.get(row["title"])
-    provider, offer = str(row["provider"]), str(row["offer"])
-    serving = _seller(who, provider, entity, row["operator"], row["parent"])
-    actor = who.control.behind.get(provider, "")
-    sellers = {
-        "serving": serving,
-        "model": _seller(who, title.owner, entity) if title else UNKNOWN,
-    }
-    for layer in ("cloud", "chip"):
-        found = supplied(who.control, layer, offer, provider, actor)
-        sellers[layer] = _supplier(found, serving, who)
-    tokens = sum(int(row[meter]) for meter in METERS[:4])
-    return Sold(row["model"], int(row["receipts"]), tokens, int(row["price"]), sellers)
+def interests(control: Control) -> Interests:
+    """A brand has no owners of its own, so it is not asked for brands."""
 
+    def found(sellers: Iterable[str]) -> Weights:
+        actors = {name: control.behind.get(name, name) for name in sellers}
+        said, profit = weights(control, actors.values())
+        return Weights(
+            {name: said[actor] for name, actor in actors.items()},
+            {name: profit[actor] for name, actor in actors.items()},
+        )
 
-def _seller(who: Actors, account: str, entity: str, brand: str = "", parent: str = "") -> str:
-    """As `measure.value.actor` names a host."""
-    known = who.known.get(account, Actor())
-    if entity == "brand":
-        return known.brand or brand or account
-    if entity == "parent":
-        return known.owner or parent or account
-    return account
-
-
-def _supplier(found: Sequence[Supply], own: str, who: Actors) -> str:
-    """The ultimate parent of a layer's only supplier; the host itself where it has none. Of
-    several nobody told who supplied what, so that they are unknown."""
-    if len(found) != 1:
-        return UNKNOWN
-    return own if found[0].supplier == NOBODY else who.top(found[0].supplier)
-
-
-def split(sold: Sequence[Sold]) -> list[Market]:
-    """Every layer, of all models and of each; models with most receipts first."""
-    counts: dict[str, int] = {}
-    for one in sold:
-        counts[one.model] = counts.get(one.model, 0) + one.receipts
-    models = sorted(counts, key=lambda name: (-counts[name], name))
-    found = []
-    for layer in LAYERS:
-        for segment in (ALL, *models):
-            rows = [one for one in sold if segment in (ALL, one.model)]
-            if rows:
-                found.append(_market(layer, segment, rows))
     return found
 
 
-def _market(layer: str, segment: str, rows: Iterable[Sold]) -> Market:
-    cells: dict[str, dict[str, int]] = {}
-    receipts = 0
-    for one in rows:
-        receipts += one.receipts
-        cell = cells.setdefault(one.sellers[layer], {"receipts": 0, "tokens": 0, "credit": 0})
-        cell["receipts"] += one.receipts
-        cell["tokens"] += one.tokens
-        cell["credit"] += one.credit
-    return Market(layer, segment, receipts, cells)
-
-
-def hushed(market: Market, k: int) -> Market:
-    """For figures: whoever is not shown by itself is one of the unknown, or else a figure of few
-    sellers would tell what the bars do not."""
-    cells = {name: Cell(n["receipts"], n["credit"]) for name, n in market.cells.items()}
-    shown = publish(cells, k, apart=True).shown
-    others = [counts for name, counts in market.cells.items() if name not in shown]
-    kept = {name: counts for name, counts in market.cells.items() if name in shown}
-    for counts in others:
-        had = kept.get(UNKNOWN, {})
-        kept[UNKNOWN] = {name: had.get(name, 0) + count for name, count in counts.items()}
-    return market._replace(cells=kept)
-
-
-def figured(market: Market, weight: str, window: str) -> list[Figure]:
-    """HHI, effective number and CR4, as ranges where somebody is unknown."""
+def figured(
+    market: Market, weight: str, window: str, held: Interests | None = None
+) -> list[Figure]:
+    """HHI, effective number and CR4, as ranges where somebody is unknown; of all models together
+    also what the sellers hold of each other."""
     about = About(
         of=f"{market.layer}, {market.segment}, {weight}",
         window=window,
@@ -185,11 +105,23 @@ def figured(market: Market, weight: str, window: str) -> list[Figure]:
     total = sum(known.values()) + unknown
     if not total:
         return [about.undefined("hhi", "points of 10,000", con.HHI, Said("nothing_sold"))]
-    shares = con.shares(known, unknown)
-    return con.concentration(about, shares, Rest(unknown / total) if unknown else con.NOTHING)
+    shares, rest = con.shares(known, unknown), Rest(unknown / total) if unknown else con.NOTHING
+    found = con.concentration(about, shares, rest)
+    if held is None or market.segment != ALL:
+        return found
+    own = held(shares)
+    mhhi = about.of_range(
+        "mhhi",
+        "points of 10,000",
+        con.MHHI,
+        lambda: con.mhhi(shares, own.control, own.financial, rest),
+    )
+    return [*found, mhhi]
 
 
-def _shown(market: Market, weight: str, window: str, k: int, who: Actors) -> dict[str, Any]:
+def _shown(
+    market: Market, weight: str, window: str, k: int, who: Actors, held: Interests | None
+) -> dict[str, Any]:
     by = "tokens" if weight == "quality" else weight
     cells = {name: Cell(counts["receipts"], counts[by]) for name, counts in market.cells.items()}
     found = publish(cells, k, apart=True)
@@ -200,7 +132,7 @@ def _shown(market: Market, weight: str, window: str, k: int, who: Actors) -> dic
     ]
     return {
         "layer": market.layer,
-        "figures": figured(hushed(market, k), weight, window),
+        "figures": figured(hushed(market, k), weight, window, held),
         "bars": bars,
         "merged": found.merged,
     }
