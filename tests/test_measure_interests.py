@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allmende.core.actors import Actor, Registry, Stake
-from allmende.doors.observatory.concentration import figured, interests
-from allmende.doors.observatory.sellers import Market
+from allmende.doors.observatory.concentration import By, figured, interests
+from allmende.doors.observatory.sellers import Market, Quality
 from allmende.measure import concentration
 from allmende.measure.control import Control
 from allmende.measure.interests import owners, weights
@@ -72,11 +72,12 @@ def test_the_page_weighs_the_stakes_behind_accounts_in_the_market_of_all_models(
     cells = {
         name: {"receipts": n, "tokens": n, "credit": n} for name, n in (("at-a", 60), ("at-b", 40))
     }
-    known = interests(held(("a", "b", 30, 30)))
-    whole = {f.key: f for f in figured(Market("serving", "all", 100, cells), "tokens", "", known)}
+    known = By("", Quality([], {}), interests(held(("a", "b", 30, 30))))
+    serving = Market("serving", "all", 100, cells)
+    whole = {f.key: f for f in figured(serving, "tokens", known)}
     assert whole["hhi"].value == pytest.approx(5_200)
     rival = 0.6 * 0.4 * (0.3 + 0.3 / (0.3 * 0.3 + 0.7 * 0.7))
     assert whole["mhhi"].value == pytest.approx(5_200 + 10_000 * rival)
-    one_model = figured(Market("serving", "small", 100, cells), "tokens", "", known)
-    brands = figured(Market("serving", "all", 100, cells), "tokens", "", None)
+    one_model = figured(Market("serving", "small", 100, cells), "tokens", known)
+    brands = figured(serving, "tokens", known._replace(held=None))
     assert "mhhi" not in {f.key for f in [*one_model, *brands]}

@@ -13,9 +13,9 @@ from allmende.core.actors import Registry
 from allmende.core.state import State
 from allmende.core.units import Units
 from allmende.doors.observatory.actors import Actors
-from allmende.doors.observatory.concentration import figured
+from allmende.doors.observatory.concentration import By, figured
 from allmende.doors.observatory.overview import pairs
-from allmende.doors.observatory.sellers import Market, hushed
+from allmende.doors.observatory.sellers import Market, Quality, hushed
 from allmende.measure import value
 from allmende.measure.cells import K
 from allmende.measure.control import Control
@@ -35,7 +35,7 @@ def test_a_small_seller_cannot_be_had_from_the_figures_of_its_market() -> None:
     assert hushed(market, 0) == market
     public = hushed(market, K)
     assert public.cells == {UNKNOWN: {"receipts": 26, "tokens": 26, "credit": 26}}
-    (hhi, *_) = figured(public, "tokens", "all")
+    (hhi, *_) = figured(public, "tokens", By("all", Quality([], {})))
     assert (hhi.low, hhi.high) == (0, 10_000)
 
 

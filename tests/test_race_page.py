@@ -14,6 +14,7 @@ from allmende.adapters.price_files import PriceFiles, read
 from allmende.adapters.race_files import RaceKept
 from allmende.adapters.race_formats import ALL, CARBON
 from allmende.core.units import SECOND
+from allmende.doors.observatory.frame import Public
 from allmende.doors.observatory.race import Race
 
 CARBON_FILE = (
@@ -33,7 +34,7 @@ class Only:
     """What the section reads of its sources."""
 
     def __init__(self, race: RaceKept) -> None:
-        self.race = race
+        self.public = Public(race)
         self.aside = aside
 
 

@@ -28,6 +28,7 @@ from allmende.adapters.race_files import RaceKept
 from allmende.adapters.recounter import ProcessRecounter
 from allmende.adapters.rules import all_rules
 from allmende.adapters.said import Said
+from allmende.adapters.scores import Scores
 from allmende.adapters.secrets import new_key, open_signer, open_vault
 from allmende.adapters.server import listen, own, run
 from allmende.adapters.sqlite_journal import SqliteJournal
@@ -41,6 +42,7 @@ from allmende.doors.browser import Doorman
 from allmende.doors.counter import Counter, Tools
 from allmende.doors.gateway import Gateway, Limits
 from allmende.doors.hall import Hall
+from allmende.doors.observatory.frame import Public
 from allmende.main_chain import ChainSide, Wiring
 from allmende.main_custody import CustodySide, Fittings
 from allmende.main_local import LocalModels
@@ -113,15 +115,14 @@ class Market:
 
     def _doors(self, counter: Counter, doorman: Doorman) -> Hall:
         """All but the gateway, with what only a market with a chain has."""
-        side = self.custody_side
+        side, folder = self.custody_side, Path(self.settings.data)
         hall = Hall(
             *(self.desk, self._clock, counter, self._views, self._archive, doorman),
             more_routes=[*self.chain_side.routes(), *side.routes()],
             chain=side.page,
             more_pages=side.pages(),
             rules=all_rules(),
-            race=RaceKept(Path(self.settings.data), self._clock),
-            said=Said(Path(self.settings.data)),
+            public=Public(RaceKept(folder, self._clock), Said(folder), Scores(folder)),
             aside=aside,
             parquet=to_parquet if find_spec("duckdb") else None,
             min_cell=self.settings.min_cell,

@@ -29,21 +29,13 @@ from allmende.doors.market import Exchange
 from allmende.doors.observatory.access import Denied
 from allmende.doors.observatory.climate import Carbon
 from allmende.doors.observatory.control import ControlPage
-from allmende.doors.observatory.frame import (
-    Parquet,
-    Said,
-    Sources,
-    here,
-    nothing_given,
-    nothing_said,
-)
+from allmende.doors.observatory.frame import NOTHING_PUBLIC, Parquet, Public, Sources, here
 from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
 from allmende.doors.sovereignty import Sovereignty
 from allmende.measure.cells import K
 from allmende.measure.dated import Rules
 from allmende.measure.linear import Solver
-from allmende.measure.race_panels import Given
 from allmende.ports import Clock, Journal, Views
 
 
@@ -51,9 +43,8 @@ class Hall:
     """One per market. `archive` is the journal, opened for reading only; `more_routes` and
     `more_pages` are doors that not every market has, `chain` is the page of the one that it
     settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it
-    can, `solver` works out drills, `denials` counts whom the gateway refuses, and `race` gives the
-    imported public data; `said` what languages cost, and claims that were checked; `aside` works
-    out what takes long."""
+    can, `solver` works out drills, `denials` counts whom the gateway refuses, `public` is what was
+    imported beside the market, and `aside` works out what takes long."""
 
     def __init__(
         self,
@@ -69,10 +60,9 @@ class Hall:
         rules: Sequence[Rules] = (),
         parquet: Parquet | None = None,
         solver: Solver | None = None,
-        race: Callable[[], Given | str] = nothing_given,
+        public: Public = NOTHING_PUBLIC,
         min_cell: int = K,
         denials: Denials | None = None,
-        said: Callable[[], Said] = nothing_said,
         aside: Callable[..., Any] = here,
     ) -> None:
         self.history = history = History(desk, views, archive)
@@ -84,7 +74,7 @@ class Hall:
         gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
         sources = Sources(
-            *(desk, clock, history, views, rules, min_cell, solver, race, denials, said, aside)
+            *(desk, clock, history, views, rules, min_cell, solver, public, denials, aside)
         )
         told = Carbon(sources, counter), Denied(sources, counter)
         for more in (self.exchange, Sovereignty(counter), ControlPage(sources), *told):

@@ -24,7 +24,9 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "no_seller": "No seller is known, so their number may be anything.",
         "no_quality": "No model that was sold has a quality.",
         "no_score": "No model that was sold here has a score; bring your own with "
-        "`allmende index`.",
+        "`allmende index import`.",
+        "quality_partly": "It cannot be told of all of it who sold it, so it is not counted by "
+        "quality.",
         "poorest": "The poorest two fifths have nothing, so there is no ratio to them.",
         "nobody": "Nobody has anything, so there is nothing to be shared unequally.",
         "no_layer": "No layer is given.",
@@ -76,7 +78,9 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "no_seller": "Kein Verkäufer ist bekannt, also kann ihre Zahl jede sein.",
         "no_quality": "Kein verkauftes Modell hat eine Qualität.",
         "no_score": "Kein Modell, das hier verkauft wurde, hat eine Wertung; bringen Sie eigene "
-        "mit: `allmende index`.",
+        "mit: `allmende index import`.",
+        "quality_partly": "Nicht von allem lässt sich sagen, wer es verkauft hat, daher wird es "
+        "nicht nach Qualität gezählt.",
         "poorest": "Die ärmsten zwei Fünftel haben nichts, also gibt es kein Verhältnis zu ihnen.",
         "nobody": "Niemand hat etwas, also kann nichts ungleich verteilt sein.",
         "no_layer": "Keine Ebene ist gegeben.",

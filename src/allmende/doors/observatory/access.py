@@ -47,7 +47,7 @@ class AccessPage:
         self._sources = sources
 
     async def gather(self, asked: Asked) -> Found:
-        premiums, claims = await asyncio.to_thread(self._sources.said)
+        premiums, claims = await asyncio.to_thread(self._sources.public.said)
         denied = told(self._sources, asked.operates)
         shows = {"premiums": premiums, "claims": claims, "denied": denied}
         rows: list[Row] = [*denied["kinds"], *denied["homes"], *denied["codes"]]

@@ -10,11 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from allmende.doors.observatory.actors import Actors, actors
 from allmende.doors.observatory.frame import Asked, Found, Row, Sources, Table
-from allmende.doors.observatory.sellers import ALL, Market, hushed, sold_of, split
+from allmende.doors.observatory.sellers import (
+    ALL,
+    Market,
+    Quality,
+    by_benchmark,
+    hushed,
+    sold_of,
+    split,
+)
 from allmende.measure import concentration as con
 from allmende.measure.cells import Cell, publish
 from allmende.measure.concentration import Rest
@@ -30,6 +38,14 @@ SHOWN = 8
 
 Interests: TypeAlias = Callable[[Iterable[str]], Weights]
 """Sellers -> who has what of each, as the registry says."""
+
+
+class By(NamedTuple):
+    """What a market's figures also go by; nothing is `held` by brands."""
+
+    window: str
+    quality: Quality
+    held: Interests | None = None
 
 
 class Concentrated:
@@ -49,9 +65,14 @@ class Concentrated:
         k = 0 if asked.operates else self._sources.min_cell
         markets = [one for one in split(sold) if one.receipts >= k]
         told = [hushed(one, k) for one in markets]
-        window = f"{asked.window.since or '…'} – {asked.window.last}"
         pair = _pair(told, weight)
-        held = None if entity == "brand" else interests(who.control)
+        scores = by_benchmark(self._sources.public.scores())
+        benchmark = asked.choice("benchmark", ["", *scores], next(iter(scores), ""))
+        by = By(
+            window=f"{asked.window.since or '…'} – {asked.window.last}",
+            quality=Quality(told, scores.get(benchmark, {})),
+            held=None if entity == "brand" else interests(who.control),
+        )
         shows = {
             "asset": asset,
             "assets": list(state.assets),
@@ -59,15 +80,15 @@ class Concentrated:
             "entities": ENTITIES,
             "weight": weight,
             "weights": WEIGHTS,
+            "benchmark": benchmark,
+            "benchmarks": list(scores) if weight == "quality" else [],
             "receipts": sum(one.receipts for one in sold),
-            "layers": [
-                _shown(one, weight, window, k, who, held) for one in markets if one.segment == ALL
-            ],
-            "segments": _segments(told, window),
+            "layers": [_shown(one, weight, by, k, who) for one in markets if one.segment == ALL],
+            "segments": _segments(told, by),
             "merged": [who.name(name) for name in pair],
             "findings": _findings(told, weight, pair, self._sources, asked),
         }
-        figures = [_row(f) for one in told for w in WEIGHTS for f in figured(one, w, window, held)]
+        figures = [_row(f) for one in told for w in WEIGHTS for f in figured(one, w, by)]
         sellers = [row for one in markets for row in _sellers(one, k)]
         return Found(
             shows, {"figures": Table(figures), "sellers": Table(sellers, ("tokens", "credit"))}
@@ -88,28 +109,30 @@ def interests(control: Control) -> Interests:
     return found
 
 
-def figured(
-    market: Market, weight: str, window: str, held: Interests | None = None
-) -> list[Figure]:
+def figured(market: Market, weight: str, by: By) -> list[Figure]:
     """HHI, effective number and CR4, as ranges where somebody is unknown; of all models together
     also what the sellers hold of each other."""
     about = About(
         of=f"{market.layer}, {market.segment}, {weight}",
-        window=window,
+        window=by.window,
         denominator=weight,
         grade="reported" if market.layer in ("cloud", "chip") else "ledger",
     )
     if weight == "quality":
-        return [about.undefined("hhi", "points of 10,000", con.HHI, Said("no_score"))]
+        return [
+            about.of_range(
+                "hhi", "points of 10,000", con.HHI, lambda: con.hhi_of_ranges(by.quality.of(market))
+            )
+        ]
     known, unknown = market.amounts(weight)
     total = sum(known.values()) + unknown
     if not total:
         return [about.undefined("hhi", "points of 10,000", con.HHI, Said("nothing_sold"))]
     shares, rest = con.shares(known, unknown), Rest(unknown / total) if unknown else con.NOTHING
     found = con.concentration(about, shares, rest)
-    if held is None or market.segment != ALL:
+    if by.held is None or market.segment != ALL:
         return found
-    own = held(shares)
+    own = by.held(shares)
     mhhi = about.of_range(
         "mhhi",
         "points of 10,000",
@@ -119,11 +142,9 @@ def figured(
     return [*found, mhhi]
 
 
-def _shown(
-    market: Market, weight: str, window: str, k: int, who: Actors, held: Interests | None
-) -> dict[str, Any]:
-    by = "tokens" if weight == "quality" else weight
-    cells = {name: Cell(counts["receipts"], counts[by]) for name, counts in market.cells.items()}
+def _shown(market: Market, weight: str, by: By, k: int, who: Actors) -> dict[str, Any]:
+    drawn = "tokens" if weight == "quality" else weight
+    cells = {name: Cell(counts["receipts"], counts[drawn]) for name, counts in market.cells.items()}
     found = publish(cells, k, apart=True)
     whole = sum(cell.amount for cell in cells.values()) or 1
     bars = [
@@ -132,18 +153,18 @@ def _shown(
     ]
     return {
         "layer": market.layer,
-        "figures": figured(hushed(market, k), weight, window, held),
+        "figures": figured(hushed(market, k), weight, by),
         "bars": bars,
         "merged": found.merged,
     }
 
 
-def _segments(markets: Sequence[Market], window: str) -> dict[str, list[dict[str, Figure]]]:
+def _segments(markets: Sequence[Market], by: By) -> dict[str, list[dict[str, Figure]]]:
     """Model -> its HHI by tokens and by credit, layer by layer."""
     found: dict[str, list[dict[str, Figure]]] = {}
     for one in markets:
         if one.segment != ALL:
-            hhi = {weight: figured(one, weight, window)[0] for weight in WEIGHTS}
+            hhi = {weight: figured(one, weight, by)[0] for weight in WEIGHTS}
             found.setdefault(one.segment, []).append(hhi)
     return found
 

@@ -23,6 +23,7 @@ from allmende.measure.access import Premium
 from allmende.measure.cells import K
 from allmende.measure.claims import Checked
 from allmende.measure.dated import Rules
+from allmende.measure.indices_quality import Score
 from allmende.measure.linear import Solver
 from allmende.measure.race_panels import Given
 from allmende.ports import Clock, Views
@@ -39,6 +40,11 @@ def nothing_said() -> Said:
     return (), ()
 
 
+def no_scores() -> tuple[Score, ...]:
+    """Nobody imported any."""
+    return ()
+
+
 def nothing_given() -> str:
     """No public data, and no trouble with them."""
     return ""
@@ -49,12 +55,24 @@ def here(function: Callable[..., Any], *args: Any) -> Any:
     return function(*args)
 
 
-class Sources(NamedTuple):
-    """What a section may read. `min_cell`: receipts that a published figure rests on at least.
+class Public(NamedTuple):
+    """What is not of this market, but imported or installed beside it.
 
     `race` gives the imported public data, the same value until a new import; else a sentence why
-    it cannot, and an empty one where nothing was imported.
+    it cannot, and an empty one where nothing was imported. `scores` are what models reached on
+    benchmarks, `said` what languages cost, and claims that were checked.
     """
+
+    race: Callable[[], Given | str] = nothing_given
+    said: Callable[[], Said] = nothing_said
+    scores: Callable[[], Sequence[Score]] = no_scores
+
+
+NOTHING_PUBLIC = Public()
+
+
+class Sources(NamedTuple):
+    """What a section may read. `min_cell`: receipts that a published figure rests on at least."""
 
     desk: Desk
     clock: Clock
@@ -64,10 +82,9 @@ class Sources(NamedTuple):
     min_cell: int = K
     solver: Solver | None = None
     """Of linear programmes; None where the extra is not installed."""
-    race: Callable[[], Given | str] = nothing_given
+    public: Public = NOTHING_PUBLIC
     denials: Denials | None = None
     """Whom the gateway let in and refused; None where none counts."""
-    said: Callable[[], Said] = nothing_said
     aside: Callable[..., Any] = here
     """Works out a function's result, somewhere where no request waits for it."""
 

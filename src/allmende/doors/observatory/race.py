@@ -22,7 +22,7 @@ class Race:
     """The section."""
 
     def __init__(self, sources: Sources) -> None:
-        self._given = sources.race
+        self._given = sources.public.race
         self._aside = sources.aside
         self._lock = asyncio.Lock()
         self._of: Given | None = None

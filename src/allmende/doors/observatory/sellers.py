@@ -16,8 +16,13 @@ from allmende.core.actors import NOBODY, Supply
 from allmende.core.state import State
 from allmende.core.units import METERS
 from allmende.doors.observatory.actors import Actors
+from allmende.measure import concentration
 from allmende.measure.cells import Cell, publish
+from allmende.measure.concentration import Range
 from allmende.measure.control import supplied
+from allmende.measure.figure import Undefined
+from allmende.measure.indices_quality import Score
+from allmende.measure.said import Said
 from allmende.measure.value import UNKNOWN, Actor
 
 LAYERS = ("serving", "model", "cloud", "chip")
@@ -120,3 +125,39 @@ def hushed(market: Market, k: int) -> Market:
         had = kept.get(UNKNOWN, {})
         kept[UNKNOWN] = {name: had.get(name, 0) + count for name, count in counts.items()}
     return market._replace(cells=kept)
+
+
+def by_benchmark(scores: Sequence[Score]) -> dict[str, dict[str, float]]:
+    """Benchmark -> model -> its latest score, of the benchmarks that have none below zero."""
+    found: dict[str, dict[str, float]] = {}
+    for score in sorted(scores, key=lambda one: one.day):
+        found.setdefault(score.benchmark, {})[score.model] = score.score
+    return {name: of for name, of in sorted(found.items()) if min(of.values()) >= 0}
+
+
+class Quality(NamedTuple):
+    """The market's segments, and model -> score on one benchmark."""
+
+    markets: Sequence[Market]
+    scores: Mapping[str, float]
+
+    def of(self, market: Market) -> dict[str, Range]:
+        """Seller -> tokens, each counted by its model's score. Undefined where nothing that was
+        sold has one, or where it cannot be told of some of it who sold it."""
+        tokens: dict[str, dict[str, float]] = {}
+        for part in self.markets:
+            if part.layer == market.layer and part.segment in _parts(market, self.markets):
+                for name, counts in part.cells.items():
+                    tokens.setdefault(name, {})[part.segment] = counts["tokens"]
+        if not any(model in self.scores for sold in tokens.values() for model in sold):
+            raise Undefined(Said("no_score"))
+        whole = sum(counts["tokens"] for counts in market.cells.values())
+        if UNKNOWN in tokens or whole != sum(sum(sold.values()) for sold in tokens.values()):
+            raise Undefined(Said("quality_partly"))
+        return concentration.quality_adjusted(tokens, self.scores)
+
+
+def _parts(market: Market, markets: Sequence[Market]) -> frozenset[str]:
+    """The models that a market is of."""
+    models = {one.segment for one in markets} - {ALL}
+    return frozenset(models if market.segment == ALL else {market.segment})
