@@ -130,7 +130,7 @@ READERS: dict[str, tuple[Callable[[], bytes], Callable[[Path, bytes], object], E
     "nvidia-smi": (
         lambda: b"0, 312.45\n1, 298.10\n",
         lambda _, data: meters.boards(data.decode(errors="replace")),
-        meters.Unreadable,
+        (meters.Unreadable, meters.Missing),
     ),
 }
 

@@ -142,7 +142,7 @@ def _float(text: str) -> float:
 
 
 def boards(csv: str) -> dict[int, float]:
-    """Board -> watts, from nvidia-smi's lines such as `0, 312.45`."""
+    """Board -> watts, from nvidia-smi's lines such as `0, 312.45`. Raises Unreadable, Missing."""
     found = {}
     for number, line in enumerate(filter(None, map(str.strip, csv.splitlines())), 1):
         index, _, watts = (part.strip() for part in line.partition(","))
