@@ -22,6 +22,10 @@ COMMANDS = {
     "rents": ("observatory_rents", "Margin, open floor and rent of a price that you enter."),
     "gatekeeper": ("observatory_gatekeeper", "Is a platform presumed a gatekeeper by numbers?"),
     "dependency": ("observatory_dependency", "The EU's screen of strategic dependencies."),
+    "substitution": (
+        "observatory_substitution",
+        "How readily buyers of a model change providers.",
+    ),
     "race": ("observatory_race", "The race on public data: charts, tables and a page."),
     "rules": ("observatory_rules", "The dated laws, weights and thresholds, with their sources."),
     "export": ("observatory_export", "The read models as Parquet, CSV or SQLite, of one moment."),
