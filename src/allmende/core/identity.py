@@ -20,9 +20,12 @@ from allmende.core.units import MINUTE, Instant
 FEATURES = {
     "closed_loop": frozenset({"transfer_within"}),
     "limited_network": frozenset({"transfer_within", "transfer", "trade_rights"}),
-    "open": frozenset({"transfer_within", "transfer", "trade_rights", "exchange", "withdraw"}),
+    "open": frozenset(
+        {"transfer_within", "transfer", "trade_rights", "exchange", "withdraw", "sale"}
+    ),
     "lab": frozenset(
-        {"transfer_within", "transfer", "trade_rights", "exchange", "withdraw", "play_money"}
+        {"transfer_within", "transfer", "trade_rights", "exchange", "withdraw", "sale"}
+        | {"play_money"}
     ),
 }
 """Mode -> what it has. DESIGN section 7; economics.md section 3.3."""
