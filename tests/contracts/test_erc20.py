@@ -1,4 +1,4 @@
-"""Credit and Rights as a wallet that knows only ERC-20 uses them, and their signed transfers."""
+"""Credit, Rights and Share as a wallet that knows only ERC-20 uses them, and what they sign."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ ADMIN, ANNA, BEN, MALLORY = (Person(name) for name in ("admin", "anna", "ben", "
 MAX = 2**256 - 1
 ISSUE = 10**12
 YEAR = 31_536_000
+OPEN = 2
+"""A mode of core.identity.FEATURES: members transfer to each other."""
 
 
 def entry(name: str, takes: str, gives: str, how: str = "view") -> dict[str, Any]:
@@ -47,6 +49,10 @@ def make(name: str) -> Any:
     if name == "Credit":
         made = deploy("Credit", "Credit", "CRED", by=ADMIN.address)
         made.mint(ANNA.address, 10**6, sender=ADMIN.address)
+    elif name == "Share":
+        made = deploy("Share", OPEN, 10**6, by=ADMIN.address)
+        made.grantRole(keccak(b"MINTER"), ADMIN.address, sender=ADMIN.address)
+        made.mint(ANNA.address, 10**6, sender=ADMIN.address)
     else:
         end = boa.env.evm.patch.timestamp + YEAR
         made = deploy("Rights", "Day lots", "DAY1", keccak(b"i"), end, ISSUE, by=ADMIN.address)
@@ -54,7 +60,7 @@ def make(name: str) -> Any:
     return made
 
 
-@pytest.fixture(params=["Credit", "Rights"])
+@pytest.fixture(params=["Credit", "Rights", "Share"])
 def token(request: pytest.FixtureRequest) -> Iterator[Any]:
     with boa.env.anchor():
         yield make(request.param)
@@ -81,9 +87,9 @@ def rights() -> Iterator[Any]:
 
 
 def test_a_wallet_sees_what_it_shows(wallet: Any) -> None:
-    assert wallet.symbol() in ("CRED", "DAY1")
-    assert wallet.name() in ("Credit", "Day lots")
-    assert wallet.decimals() in (12, 8)
+    assert wallet.symbol() in ("CRED", "DAY1", "SHARE")
+    assert wallet.name() in ("Credit", "Day lots", "Allmende Share")
+    assert wallet.decimals() in (12, 8, 18)
     assert wallet.totalSupply() == wallet.balanceOf(ANNA.address) == 10**6
 
 
