@@ -35,6 +35,7 @@ from allmende.doors.vouching import Vouching
 from allmende.doors.wallet import WalletDoor
 from allmende.doors.wallet_kit import Contracts
 from allmende.main_chain import STEP_S, ChainSide, Wiring, tools
+from allmende.main_commons import CommonsParts, CommonsSide
 from allmende.main_duties import Duties
 from allmende.ports import ChainFailed, Send, Sender, Views
 from allmende.signing import Signing
@@ -58,11 +59,13 @@ class Standing:
         ensure: EnsureContract,
         verifying: Verifying,
         duties: Duties,
+        commons: CommonsSide,
     ) -> None:
         clock = wiring.clock
         self._trees = SqliteTrees(wiring.folder / TREES)
         self._covering = Cover(custody, Sends(sender, clock, custody.deployment.vault))
         self._duties = duties
+        self._commons = commons
         self.custody = custody
         self.verifying = verifying
         self.settler = Settler(
@@ -83,6 +86,7 @@ class Standing:
         await self._duties.once("Rights", self.bridge.step)
         if self.custody.deployment.own_credit:
             await self._duties.once("Covering", self._cover)
+        await self._commons.step()
 
     def status(self) -> Status:
         """The settler's, with what else needs a person."""
@@ -125,6 +129,7 @@ class CustodySide:
         self._stands = asyncio.Event()
         self._wallets: WalletDoor | None = None
         self._keys: Signing | None = None
+        self.commons: CommonsSide | None = None
         wiring, opened = side.wiring, side.opened
         if opened is None:
             self.page = ChainPage(wiring.clock)
@@ -149,15 +154,23 @@ class CustodySide:
             welcome=gas if opened.embedded else None,
         )
         self._give = ChainGive(fittings.counter, opened.sender, gas)
+        self.commons = CommonsSide(
+            CommonsParts(
+                *(fittings.desk, fittings.views, fittings.counter, wiring.clock),
+                *(keys, opened.sender, side.duties),
+            )
+        )
 
     def routes(self) -> list[Route]:
         """What the hall gets besides its own doors."""
-        if self._wallets is None:
+        if self._wallets is None or self.commons is None:
             return []
-        return [*self._wallets.routes(), *self._give.routes()]
+        return [*self._wallets.routes(), *self._give.routes(), *self.commons.routes()]
 
     def pages(self) -> dict[str, Page]:
-        return {} if self._wallets is None else self._wallets.pages()
+        if self._wallets is None or self.commons is None:
+            return {}
+        return {**self._wallets.pages(), **self.commons.pages()}
 
     def vouching(self) -> Vouching | None:
         """For the gateway."""
@@ -189,6 +202,7 @@ class CustodySide:
         """Deploy where that costs nothing, else take what is deployed."""
         wiring, opened = self._side.wiring, self._side.opened
         assert opened is not None and self._keys is not None and self._wallets is not None
+        assert self.commons is not None
         with tools():
             from allmende.adapters.chain.custody import ChainCustody
             from allmende.adapters.chain.ensure import ensure_deployed
@@ -215,6 +229,7 @@ class CustodySide:
             RightsOnNeed(opened.sender, contracts, wiring.folder),
             Verifying(look, wiring.clock),
             self._side.duties,
+            self.commons,
         )
         gas = GasOfSends(opened.named, opened.chain.mined, deployment.vault)
         self.page.stands(custody, found, found.verifying, gas)

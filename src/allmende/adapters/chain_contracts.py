@@ -17,6 +17,7 @@ import asyncio
 import hashlib
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ _CHECKOUT = Path(__file__).parents[3] / "contracts"
 _INSTALLED = Path(__file__).parents[1] / "contracts"
 SOURCES = _CHECKOUT if (_CHECKOUT / "Vault.vy").is_file() else _INSTALLED
 NAMES = ("Bond", "Credit", "Rights", "Vault")
+"""What custody and settlement need."""
+AT_ONCE = 2
+"""Processes that compile."""
 EVM_VERSION = "cancun"
 """Ethereum, BNB Smart Chain, the large L2s, anvil and py-evm all run it."""
 FORM = 2
@@ -88,22 +92,33 @@ def load(name: str, cache: Path, sources: Path = SOURCES) -> Contract:
     return made
 
 
-async def load_all(cache: Path) -> dict[str, Contract]:
-    """The four contracts. Whatever is not in the cache is compiled in a process of its own,
-    whose 100 MB end with it; RuntimeError says why it could not."""
+async def load_all(cache: Path, names: Sequence[str] = NAMES) -> dict[str, Contract]:
+    """These contracts. Whatever is not in the cache is compiled in processes of their own,
+    whose 100 MB end with them; RuntimeError says why it could not."""
     key = source_hash()
-    if not all(_kept(cache, name, key).is_file() for name in NAMES):
-        command = [sys.executable, "-m", __name__, str(cache)]
-        child = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-        try:
-            _, said = await child.communicate()
-        finally:
-            if child.returncode is None:  # the market closes meanwhile
-                child.kill()
-                await child.communicate()
-        if child.returncode:
-            raise RuntimeError(f"The contracts do not compile: {said.decode()[-2_000:]}")
-    return {name: load(name, cache) for name in NAMES}
+    missing = [name for name in names if not _kept(cache, name, key).is_file()]
+    async with asyncio.TaskGroup() as group:
+        children = [
+            group.create_task(_compiled(cache, missing[first::AT_ONCE]))
+            for first in range(min(AT_ONCE, len(missing)))
+        ]
+    said = next(filter(None, (child.result() for child in children)), "")
+    if said:
+        raise RuntimeError(f"The contracts do not compile: {said[-2_000:]}")
+    return {name: load(name, cache) for name in names}
+
+
+async def _compiled(cache: Path, names: Sequence[str]) -> str:
+    """Put these into the cache; "" or what went wrong."""
+    command = [sys.executable, "-m", __name__, str(cache), *names]
+    child = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    try:
+        _, said = await child.communicate()
+    finally:
+        if child.returncode is None:  # the market closes meanwhile
+            child.kill()
+            await child.communicate()
+    return said.decode() or "no reason given" if child.returncode else ""
 
 
 def _kept(cache: Path, name: str, key: str) -> Path:
@@ -141,10 +156,10 @@ def _sized(layout: dict[str, Any]) -> int:
     return sum(map(_sized, layout.values()))
 
 
-def _main(cache: str) -> None:
-    for name in NAMES:
+def _main(cache: str, *names: str) -> None:
+    for name in names:
         load(name, Path(cache))
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main(*sys.argv[1:])

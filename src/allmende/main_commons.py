@@ -1,0 +1,62 @@
+"""Main's commons: what a market has whose members have contracts of their own.
+
+Rule: doors are there from the beginning and say so until the contracts stand; each follower is a
+duty of its own, so that a mistake in one keeps nobody from the others.
+Invariant: none of this moves money but through the desk and the sender.
+Worked number: a vote that was executed on the embedded chain is a rule of the market about a
+second later.
+
+Where something follows the chain, it goes into `stand`; a door or page into `__init__`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec import Struct
+from starlette.routing import Route
+
+from allmende.desk import Desk
+from allmende.doors.counter import Counter
+from allmende.doors.pages import Page
+from allmende.institutions import Commons
+from allmende.main_duties import Duties
+from allmende.ports import Clock, Sender, Views
+from allmende.signing import Signing
+
+
+class CommonsParts(Struct, frozen=True):
+    """What the market has, and its members' contracts need."""
+
+    desk: Desk
+    views: Views
+    counter: Counter
+    clock: Clock
+    keys: Signing
+    sender: Sender
+    duties: Duties
+
+
+class CommonsSide:
+    """One per market on a chain; without members' contracts it is there and does nothing."""
+
+    def __init__(self, parts: CommonsParts) -> None:
+        self._parts = parts
+        self.commons: Commons | None = None
+        self._following: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+
+    def routes(self) -> list[Route]:
+        """What the hall gets besides its own doors."""
+        return []
+
+    def pages(self) -> Mapping[str, Page]:
+        return {}
+
+    def stand(self, commons: Commons) -> None:
+        """From now on they are there."""
+        self.commons = commons
+
+    async def step(self) -> None:
+        """Each follower once, whatever becomes of the others."""
+        for name, follow in self._following:
+            await self._parts.duties.once(name, follow)
