@@ -22,10 +22,10 @@ def test_every_line_is_proved_and_no_changed_one(
     tree = claims.levels(listed, keccak)
     top = tree[-1][0]
     for line in listed:
-        shown = claims.proof(tree, line.index)
+        shown = claims.proof(tree, line.place)
         assert claims.proved(top, line, shown, keccak)
         assert not claims.proved(top, line._replace(amount=line.amount + 1), shown, keccak)
-        assert not claims.proved(top, line._replace(index=line.index + 1), shown, keccak)
+        assert not claims.proved(top, line._replace(place=line.place + 1), shown, keccak)
         assert not claims.proved(top, line, (*shown, bytes(32)), keccak)
     assert claims.total(listed) == sum(amounts.values())
     other = data.draw(ACCOUNTS.filter(lambda a: a not in amounts))
@@ -35,7 +35,7 @@ def test_every_line_is_proved_and_no_changed_one(
 
 def test_the_list_is_the_same_whatever_its_order_was() -> None:
     assert claims.lines({TWO: 2, ONE: 1}) == claims.lines({ONE: 1, TWO: 2, b"\3" * 20: 0})
-    assert [line.index for line in claims.lines({TWO: 2, ONE: 1})] == [0, 1]
+    assert [line.place for line in claims.lines({TWO: 2, ONE: 1})] == [0, 1]
 
 
 def test_proofs_are_as_long_as_said() -> None:

@@ -36,7 +36,7 @@ class Drop:
 
     def line(self, of: Person) -> tuple[Any, ...]:
         found = next(line for line in self.lines if line.account == of.bytes)
-        return found.index, of.address, found.amount, claims.proof(self.tree, found.index)
+        return found.place, of.address, found.amount, claims.proof(self.tree, found.place)
 
     def claim(self, of: Person, by: Person | None = None) -> None:
         self.drop.claim(*self.line(of), sender=(by or of).address)
@@ -162,12 +162,12 @@ def test_the_contract_accepts_exactly_the_lines_that_python_proves(
     with boa.env.anchor():
         rig = Drop(amounts)
         for line in rig.lines:
-            shown = claims.proof(rig.tree, line.index)
+            shown = claims.proof(rig.tree, line.place)
             said = line._replace(
-                index=data.draw(st.sampled_from((line.index, line.index, 0, 1))),
+                place=data.draw(st.sampled_from((line.place, line.place, 0, 1))),
                 amount=line.amount + data.draw(st.sampled_from((0, 0, 1))),
             )
             expected = claims.proved(rig.tree[-1][0], said, shown, keccak)
-            asked = (said.index, "0x" + said.account.hex(), said.amount, shown)
+            asked = (said.place, "0x" + said.account.hex(), said.amount, shown)
             assert rig.drop.listed(*asked) == expected
         assert rig.drop.total() == sum(amounts.values())

@@ -12,7 +12,7 @@ For whoever gives out by list: an airdrop has one root, an emission one each epo
     lines = claims.lines({account: 7})        # 20 bytes -> base units
     tree = claims.levels(lines, keccak)
     tree[-1][0]                               # the root
-    claims.proof(tree, 0)                     # for (lines[0].index, account, amount, proof)
+    claims.proof(tree, 0)                     # for (lines[0].place, account, amount, proof)
 
 Keccak comes in with the call, as in wire.merkle_sum.
 """
@@ -29,9 +29,9 @@ DEPTH_MAX = 32
 
 
 class Line(NamedTuple):
-    """Who gets how much. The account has 20 bytes, the amount is in base units."""
+    """Who gets how much. `place` is the index, the account has 20 bytes, the amount base units."""
 
-    index: int
+    place: int
     account: bytes
     amount: int
 
@@ -57,7 +57,7 @@ def total(of: Sequence[Line]) -> int:
 def leaf(line: Line, keccak: Keccak) -> bytes:
     """ValueError if the line does not fit."""
     _fitting(line)
-    data = _word(line.index) + bytes(12) + line.account + _word(line.amount)
+    data = _word(line.place) + bytes(12) + line.account + _word(line.amount)
     return keccak(keccak(data))
 
 
@@ -99,9 +99,9 @@ def _node(one: bytes, other: bytes, keccak: Keccak) -> bytes:
 
 def _fitting(line: Line) -> None:
     if len(line.account) != 20 or line.account == bytes(20):
-        raise ValueError(f"line {line.index}: an account is 20 bytes, not all of them zero")
-    if not (0 <= line.index <= WORD_MAX and 0 <= line.amount <= WORD_MAX):
-        raise ValueError(f"line {line.index}: {line.amount} is no amount")
+        raise ValueError(f"line {line.place}: an account is 20 bytes, not all of them zero")
+    if not (0 <= line.place <= WORD_MAX and 0 <= line.amount <= WORD_MAX):
+        raise ValueError(f"line {line.place}: {line.amount} is no amount")
 
 
 def _word(number: int) -> bytes:
