@@ -34,6 +34,13 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "nothing_paid": "Nothing was paid through the platform.",
         "earned": "actors that earned: {count}",
         "used": "members that used: {count}",
+        # Votes.
+        "no_stake": "Nobody has any stake.",
+        "no_majority": "Nobody can have more than all of it.",
+        "no_swing": "No coalition reaches this quota, so nobody ever decides.",
+        "no_vote": "No proposal is over yet.",
+        "no_member": "No member has a voice yet.",
+        "no_proposal": "Nobody of them proposed anything that is over.",
         # Access.
         "no_denials": "Refusals are not journalled, because they are no facts of the market; a "
         "running market counts them on /observe/access, or give counts with --denials.",
@@ -88,6 +95,12 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "nothing_paid": "Über die Plattform wurde nichts bezahlt.",
         "earned": "Empfänger, die verdient haben: {count}",
         "used": "Mitglieder, die etwas genutzt haben: {count}",
+        "no_stake": "Niemand hat einen Einsatz hinterlegt.",
+        "no_majority": "Niemand kann mehr als alles haben.",
+        "no_swing": "Keine Koalition erreicht diese Schwelle, also entscheidet nie jemand.",
+        "no_vote": "Noch ist kein Vorschlag entschieden.",
+        "no_member": "Noch hat kein Mitglied eine Stimme.",
+        "no_proposal": "Niemand von ihnen hat etwas vorgeschlagen, das entschieden ist.",
         "no_denials": "Ablehnungen stehen in keinem Journal, denn sie sind keine Tatsachen des "
         "Marktes; ein laufender Markt zählt sie auf /observe/access, sonst --denials.",
         "few_groups": "Weniger als zwei Gruppen haben gefragt, also gibt es nichts zu vergleichen.",
