@@ -17,7 +17,7 @@ STAGES = (
     *("issue", "trade", "spend", "verify", "settle", "govern", "observe"),
     *("issue_rights", "trade_orders", "trade_calls", "trade_quotes"),
     *("spend_rights", "settle_rights", "verify_cases"),
-    *("spend_permits", "settle_custody", "govern_drills"),
+    *("spend_permits", "settle_custody", "govern_drills", "govern_juries"),
     *("verify_evidence", "govern_floors"),
     "observe_actors",
 )
@@ -32,6 +32,7 @@ STAGE_MAY = (
     *("drills", "drill_commands", "drill_events", "drilling"),
     *("evidence", "evidence_commands", "evidence_events", "filing", "floors"),
     *("actors", "registry"),
+    *("sortition", "jury_commands", "jury_events"),
 )
 PURE = frozenset(
     """__future__ abc base64 bisect calendar collections copy dataclasses datetime decimal enum

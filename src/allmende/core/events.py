@@ -14,6 +14,7 @@ from allmende.core import custody_events as w
 from allmende.core import drill_events as d
 from allmende.core import evidence_events as v
 from allmende.core import exchange_events as x
+from allmende.core import jury_events as j
 from allmende.core.actors import Registry
 from allmende.core.facts import Event as Event
 from allmende.core.facts import move
@@ -276,6 +277,8 @@ Any: TypeAlias = (
     | d.DrillStarted
     | d.DrillNoted
     | d.DrillEnded
+    | j.JuryCalled
+    | j.JuryDrawn
     | v.EvidenceFiled
     | v.EvidenceConfirmed
     | v.EvidenceEnded

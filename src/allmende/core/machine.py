@@ -21,6 +21,7 @@ from allmende.core import (
     govern,
     govern_drills,
     govern_floors,
+    govern_juries,
     identity,
     issue,
     issue_rights,
@@ -49,7 +50,8 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import Served, State
 
 STAGES = (
-    *(govern, govern_drills, govern_floors, identity, issue, issue_rights, verify_evidence),
+    *(govern, govern_drills, govern_floors, govern_juries),
+    *(identity, issue, issue_rights, verify_evidence),
     *(trade, trade_calls, trade_quotes, trade_orders),
     *(
         settle,

@@ -17,6 +17,7 @@ from allmende.core.custody import Closed, Permit, Wrap
 from allmende.core.drills import Drill
 from allmende.core.evidence import Filed, Floor, Signed
 from allmende.core.nouns import Asset, Hold, Key, Market, Member, Offer, Provisional, Title
+from allmende.core.sortition import Jury
 from allmende.core.units import Amount, Instant, Tariff
 
 
@@ -244,6 +245,10 @@ class State(Struct):
     """rights on their way to a wallet, not yet minted there"""
     drills: dict[str, Drill] = field(default_factory=dict)
     """those that are running"""
+    juries: dict[str, Jury] = field(default_factory=dict)
+    """called, and not yet drawn"""
+    juries_called: int = 0
+    """so far, which numbers them"""
     cut_batch: int = 0
     """The last batch that the last cut has."""
     registry_version: int = 0

@@ -20,6 +20,7 @@ from allmende.core import commands as c
 from allmende.core import drill_commands as dc
 from allmende.core import evidence_commands as v
 from allmende.core import exchange_commands as x
+from allmende.core import jury_commands as jc
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
 from allmende.doors import lots
@@ -75,6 +76,8 @@ COMMANDS: dict[str, type[c.Command]] = {
     "decide_case": x.DecideCase,
     "start_drill": dc.StartDrill,
     "end_drill": dc.EndDrill,
+    "call_jury": jc.CallJury,
+    "draw_jury": jc.DrawJury,
     **EVIDENCE,
     **EXCHANGE,
 }
