@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from allmende.adapters.views_actors import WHO
 from allmende.adapters.views_drills import DRILL_QUERIES
 from allmende.adapters.views_evidence import EVIDENCE_QUERIES
+from allmende.adapters.views_juries import JURY_QUERIES
 from allmende.adapters.views_lists import LISTS
 from allmende.adapters.views_market import MARKET
 from allmende.adapters.views_receipts import RECEIPTS
@@ -24,7 +25,16 @@ from allmende.adapters.views_select import Select, checked
 from allmende.adapters.views_sums import SUMS
 from allmende.core.refusals import Refused, Why
 
-QUERIES = {**RECEIPTS, **SUMS, **LISTS, **MARKET, **WHO, **DRILL_QUERIES, **EVIDENCE_QUERIES}
+QUERIES = {
+    **RECEIPTS,
+    **SUMS,
+    **LISTS,
+    **MARKET,
+    **WHO,
+    **DRILL_QUERIES,
+    **JURY_QUERIES,
+    **EVIDENCE_QUERIES,
+}
 
 
 class Asked(NamedTuple):

@@ -18,6 +18,7 @@ from allmende.adapters.views_actors import ACTORS
 from allmende.adapters.views_custody import CUSTODY
 from allmende.adapters.views_drills import DRILLS
 from allmende.adapters.views_evidence import EVIDENCE
+from allmende.adapters.views_juries import JURIES
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core.govern import PARAMETERS
@@ -168,6 +169,7 @@ REFERENCE: dict[type[e.Event], Callable[[sqlite3.Connection, int, Any], None]] =
     e.ParameterChanged: parameter_changed,
     **CUSTODY,
     **DRILLS,
+    **JURIES,
     **EVIDENCE,
     **ACTORS,
 }

@@ -41,6 +41,7 @@ COMMANDS = {
     "index": ("index", "Price indices: import, fall, matched model, quality, gold."),
     "drill": ("drill", "Cut a country, a provider or a cable: what is still served."),
     "allocate": ("allocate", "Who would have got a scarce day's tokens under which rule."),
+    "govern": ("govern", "Who decides on the rules, and what a decision would change."),
     "observatory": ("observatory", "Who gains, who depends on whom, what it costs the climate."),
     "lab": ("lab", "Experiments that rerun published results: gode-sunder."),
     "sim": ("running", "Whole markets under a virtual clock, with faults."),

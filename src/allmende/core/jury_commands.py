@@ -12,9 +12,9 @@ from allmende.core.sortition import Pool
 
 
 class CallJury(Command, frozen=True):
-    """Fix and publish the list; the market numbers its juries. `by_kind` draws persons and organisations in proportion;
-    `strata` names another stratum for each member, such as its region, and then only those
-    members stand in the list."""
+    """Fix and publish the list; the market numbers its juries. `by_kind` draws persons and
+    organisations in proportion; `strata` names another stratum for each member, such as its
+    region, and then only those members stand in the list."""
 
     size: int
     source: str

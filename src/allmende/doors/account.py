@@ -54,6 +54,7 @@ class Account:
             "/api/titles": (self.titles, "Titles. Public."),
             "/api/offers": (self.offers, "Standing offers. Public."),
             "/api/drills": (self.drills, "Drills, the newest first, and what they showed. Public."),
+            "/api/juries": (self.juries, "Juries by lot; lists and names for members."),
             "/api/parameters": (self.parameters, "The rules, their bounds, what is due. Public."),
             "/api/batches": (self.batches, "Closed batches. Public."),
             "/api/cases": (self.cases, "Open cases, with what they rest on. Operators."),
@@ -110,6 +111,12 @@ class Account:
         await self._history.fresh()
         before, limit = number(request, "before"), number(request, "limit") or 50
         return reply(await self._history.drills(before=before, limit=limit))
+
+    async def juries(self, request: Request) -> Response:
+        await self._history.fresh()
+        before, limit = number(request, "before"), number(request, "limit") or 50
+        known = self._anybody(request) is not None
+        return reply(await self._history.juries(known=known, before=before, limit=limit))
 
     async def parameters(self, _: Request) -> Response:
         return reply(lookups.parameters(self._desk.state))
