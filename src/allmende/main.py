@@ -29,7 +29,7 @@ from allmende.adapters.recounter import ProcessRecounter
 from allmende.adapters.rules import all_rules
 from allmende.adapters.said import Said
 from allmende.adapters.scores import Scores
-from allmende.adapters.secrets import new_key, open_signer, open_vault
+from allmende.adapters.secrets import Vault, new_key, open_signer, open_vault
 from allmende.adapters.server import listen, own, run
 from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.adapters.upstream import HttpUpstream
@@ -49,6 +49,7 @@ from allmende.main_local import LocalModels
 from allmende.main_settings import Settings as Settings
 from allmende.main_settings import Unset as Unset
 from allmende.main_settings import settings as settings
+from allmende.ports import Clock, Upstream
 
 JOURNAL, VIEWS = "journal.sqlite", "views.sqlite"
 PROVIDER = "provider"
@@ -99,8 +100,7 @@ class Market:
         login = hashlib.sha256(self._signer.sign(b"allmende login secret")).digest()
         doorman = Doorman(counter, login, settings.secure)
         views, clock = self._views, self._clock
-        at = (settings.chain, settings.chain_profile, settings.chain_terms, settings.settle_every)
-        self.chain_side = ChainSide(Wiring(*at, folder, self._vault, clock, self._upstream))
+        self.chain_side = ChainSide(wiring(settings, self._vault, clock, self._upstream))
         self.custody_side = CustodySide(
             self.chain_side, Fittings(self.desk, views, counter, doorman, new_key, settings.public)
         )
@@ -223,6 +223,21 @@ class Market:
 
     def _unseal(self, sealed: str) -> str:
         return self._vault.open(sealed, PROVIDER)
+
+
+def wiring(settings: Settings, vault: Vault, clock: Clock, upstream: Upstream) -> Wiring:
+    """What the chain's side gets of the market's."""
+    return Wiring(
+        where=settings.chain,
+        profile=settings.chain_profile,
+        terms=settings.chain_terms,
+        settle_every=settings.settle_every,
+        folder=Path(settings.data),
+        vault=vault,
+        clock=clock,
+        upstream=upstream,
+        institutions=settings.institutions,
+    )
 
 
 # Serving ------------------------------------------------------------------------------

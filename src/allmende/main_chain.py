@@ -47,6 +47,7 @@ class Wiring(Struct, frozen=True):
     vault: Vault
     clock: Clock
     upstream: Upstream
+    institutions: bool = False
 
 
 class ChainSide:

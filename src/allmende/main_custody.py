@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from allmende.adapters.trees import FILE as TREES
 from allmende.adapters.trees import SqliteTrees
-from allmende.custody import Custody, Finding
+from allmende.custody import Custody, Deployment, Finding
 from allmende.desk import Desk
 from allmende.doors.browser import Doorman
 from allmende.doors.chain_gas import GasOfSends
@@ -219,6 +219,7 @@ class CustodySide:
                 f"the operator of these contracts is {deployment.operator}, and the key here is "
                 f"of {self._keys.house}: put back the data directory that they belong to",
             )
+        await self._establish(deployment)
         custody = ChainCustody(opened.chain, deployment, contracts, opened.profile, wiring.clock)
 
         async def look() -> Sequence[Finding]:
@@ -237,6 +238,30 @@ class CustodySide:
         self._give.stand(custody)
         self.standing = found
         self._stands.set()
+
+    async def _establish(self, deployment: Deployment) -> None:
+        """The members' contracts: put up where that costs nothing and is wanted, else taken."""
+        wiring, opened, market = self._side.wiring, self._side.opened, self._fit.desk.state.market
+        assert opened is not None and self._keys is not None and market is not None
+        assert self.commons is not None
+        with tools():
+            from allmende.adapters.chain.ensure import CACHE
+            from allmende.adapters.chain.establish import Founding, ensure_established
+            from allmende.adapters.chain.institutions import ChainCommons
+        founding = Founding(
+            profile=opened.profile,
+            norm=wiring.terms,
+            mode=market.mode,
+            registrar=self._keys.market,
+            deployment=deployment,
+        )
+        established = await ensure_established(
+            *(opened.chain, opened.sender, founding, wiring.folder, wiring.folder / CACHE),
+            create=wiring.institutions and opened.embedded,
+        )
+        if established is not None:
+            record, contracts = established
+            self.commons.stand(ChainCommons(opened.chain, record, contracts, opened.profile))
 
     def chained(self, leaf: bytes) -> Chained | None:
         """For receipt files: where the chain has the receipt with this leaf hash."""

@@ -64,6 +64,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     chain_terms: Annotated[
         str, Meta(description="Windows and amounts of new contracts; none: the profile's own.")
     ] = ""
+    institutions: Annotated[
+        bool,
+        Meta(description="Put up the members' contracts on the embedded chain: shares, votes, …."),
+    ] = False
     settle_every: Annotated[
         int, Meta(ge=1, description="Seconds that a batch is left open before it is submitted.")
     ] = 60

@@ -1,0 +1,173 @@
+"""Establish: puts up the members' contracts, gives each its roles, and hands all of it over.
+
+Rule: every step is one wanted transaction under a fixed key, as in `deploy`: doing it again finds
+what is there and goes on. In the end the Assembly is the admin of every contract, and who
+put them up keeps the roles of the daily work and no other.
+Invariant: a contract is granted a role before it is handed over, and none after; the record is
+written when all of it is final.
+Worked number: SHARES_MOST is 10 million shares; what the sale, the airdrop and the emission
+give out together never exceeds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from msgspec import Struct
+
+from allmende.adapters import chain_contracts
+from allmende.adapters.chain.abi import Abi
+from allmende.adapters.chain.calls import role_id
+from allmende.adapters.chain.deploy import Contracts, silent
+from allmende.adapters.chain.drive import Driver
+from allmende.adapters.chain.institutions import FILE, keep, recall
+from allmende.adapters.chain.profiles import Profile
+from allmende.adapters.chain.terms import NORMS, OF_PROFILE, Norm
+from allmende.adapters.chain_contracts import Contract
+from allmende.core.identity import FEATURES
+from allmende.custody import ContractCall, Deployment
+from allmende.institutions import Institutions
+from allmende.ports import Chain, ChainFailed, Sender
+
+SHARE = 10**18
+"""Base units in one share."""
+SHARES_MOST = 10_000_000 * SHARE
+ADMIN = "DEFAULT_ADMIN"
+
+Made: TypeAlias = Mapping[str, str]
+
+
+class Founding(Struct, frozen=True, kw_only=True):
+    """For whom, and on what terms. Addresses are lower-case 0x text."""
+
+    profile: Profile
+    norm: str
+    """A row of terms; "" for the profile's."""
+    mode: str
+    registrar: str
+    """Whose key signs credentials, of members and of buyers."""
+    deployment: Deployment
+    """What stands already. Its operator sends all of this."""
+
+    @property
+    def terms(self) -> Norm:
+        return NORMS[self.norm] if self.norm else OF_PROFILE[self.profile.name]
+
+    def mode_number(self) -> int:
+        """As modes.vy counts them."""
+        return list(FEATURES).index(self.mode)
+
+
+class Creation(NamedTuple):
+    """A contract, and what its constructor is given."""
+
+    name: str
+    values: Callable[[Founding, Made], Sequence[Any]]
+
+
+class Grant(NamedTuple):
+    """`role` on `contract` for another contract, "founder" or "registrar"."""
+
+    contract: str
+    role: str
+    to: str
+
+
+CREATIONS: tuple[Creation, ...] = (
+    Creation("Share", lambda f, made: (f.mode_number(), SHARES_MOST)),
+)
+GRANTS: tuple[Grant, ...] = ()
+NAMES = tuple(creation.name for creation in CREATIONS)
+
+
+async def establish(
+    chain: Chain,
+    sender: Sender,
+    contracts: Contracts,
+    founding: Founding,
+    told: Callable[[str], None] = silent,
+) -> Institutions:
+    """Returns when all of it is final. Nobody else may step the sender meanwhile. ChainFailed."""
+    driver, founder = Driver(sender, founding.profile, told), founding.deployment.operator
+    made = {"founder": founder, "registrar": founding.registrar}
+    for name, values in CREATIONS:
+        data = Abi(contracts[name]).creation(*values(founding, made))
+        made[name] = await driver.created(_key(f"create {name}"), founder, data)
+    for step, call in _steps(contracts, founding, made):
+        driver.want(_key(step), call)
+    done = await driver.final()
+    last = await chain.block(max(send.block or 0 for send in done.values()))
+    if last is None:
+        raise ChainFailed("lagging", "the node does not have the last block yet")
+    return Institutions(
+        chain_id=founding.deployment.chain_id,
+        genesis=founding.deployment.genesis,
+        block=min(send.block or 0 for send in done.values()),
+        mode=founding.mode,
+        founder=founder,
+        credit=founding.deployment.credit,
+        contracts={name: made[name] for name in NAMES},
+        codes={name: contracts[name].code_hash for name in sorted(NAMES)},
+        made_at=last.time_s,
+    )
+
+
+async def ensure_established(
+    chain: Chain,
+    sender: Sender,
+    founding: Founding,
+    folder: Path,
+    cache: Path,
+    *,
+    create: bool,
+    told: Callable[[str], None] = silent,
+) -> tuple[Institutions, Contracts] | None:
+    """What stands there, put up now if `create`; None if nothing does. ChainFailed;
+    RuntimeError if nothing compiles."""
+    known = recall(folder)
+    if known is None and not create:
+        return None
+    contracts = await chain_contracts.load_all(cache, NAMES)
+    if known is None:
+        known = await establish(chain, sender, contracts, founding, told)
+        keep(folder, known)
+    there = founding.deployment
+    if (known.chain_id, known.genesis) != (there.chain_id, there.genesis):
+        raise ChainFailed(
+            "wrong_deployment",
+            f"{FILE} is of chain {known.chain_id}, the contracts are on {there.chain_id}: put "
+            "back the data directory that belongs together",
+        )
+    return known, contracts
+
+
+def _key(step: str) -> str:
+    return f"establish: {step}"
+
+
+def _steps(contracts: Contracts, founding: Founding, made: Made) -> list[tuple[str, ContractCall]]:
+    """The roles, and the founder's last act as admin of anything."""
+    steps = [
+        (f"grant {role} of {name} to {to}", _grant(contracts, made, name, role, made[to]))
+        for name, role, to in GRANTS
+    ]
+    for name in (name for name in NAMES if "Assembly" in made and _has_roles(contracts[name])):
+        given = _grant(contracts, made, name, ADMIN, made["Assembly"])
+        left = _renounce(contracts, made, name, founding.deployment.operator)
+        steps += [(f"{name} to the Assembly", given), (f"{name} given away", left)]
+    return steps
+
+
+def _has_roles(contract: Contract) -> bool:
+    return any(entry.get("name") == "grantRole" for entry in contract.abi)
+
+
+def _grant(contracts: Contracts, made: Made, name: str, role: str, to: str) -> ContractCall:
+    return ContractCall(made[name], Abi(contracts[name]).call("grantRole", role_id(role), to))
+
+
+def _renounce(contracts: Contracts, made: Made, name: str, who: str) -> ContractCall:
+    data = Abi(contracts[name]).call("renounceRole", role_id(ADMIN), who)
+    return ContractCall(made[name], data)
