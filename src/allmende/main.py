@@ -29,7 +29,7 @@ from allmende.adapters.recounter import ProcessRecounter
 from allmende.adapters.rules import all_rules
 from allmende.adapters.said import Said
 from allmende.adapters.scores import Scores
-from allmende.adapters.secrets import Vault, new_key, open_signer, open_vault
+from allmende.adapters.secrets import Vault, new_key, open_signer, open_vault, require_own_key
 from allmende.adapters.server import listen, own, run
 from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.adapters.upstream import HttpUpstream
@@ -133,11 +133,13 @@ class Market:
         return hall
 
     async def open(self) -> tuple[str, str]:
-        """Replay, found what is new, start what runs beside. Raises wire.journal.Broken.
+        """Replay, found what is new, start what runs beside. Raises wire.journal.Broken, and
+        SecretBroken where the journal is of another key.
 
         Returns the administrator's and the starter's key if they were made just now.
         """
         await self.desk.start()
+        require_own_key(self._signer, self.desk.state.market, self.settings.data)
         await self._hall.open()
         keys = await self._found()
         await founding.withdraw_local(self.desk, self._clock)

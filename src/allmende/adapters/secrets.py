@@ -20,6 +20,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from allmende.core.nouns import Market
+
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _SEAL = "s1."
@@ -92,6 +94,18 @@ def open_signer(folder: Path, vault: Vault) -> Ed25519Signer:
     """The market's signer; its seed is made on first use and sealed. Raises SecretBroken."""
     seed = open_sealed(folder / "signer.key", vault, _SIGNER, secrets.token_hex(KEY_BYTES))
     return Ed25519Signer(bytes.fromhex(seed))
+
+
+def require_own_key(signer: Ed25519Signer, market: Market | None, folder: str) -> None:
+    """A market that signed with another key than it was founded with would prove nothing.
+
+    Raises SecretBroken.
+    """
+    if market is not None and market.public_key != signer.public.hex():
+        raise SecretBroken(
+            f"signer.key in {folder} is not the key that {market.name} was founded with: put its "
+            f"master.key and signer.key into {folder}, from where it ran before."
+        )
 
 
 def open_sealed(path: Path, vault: Vault, context: str, fresh: str) -> str:

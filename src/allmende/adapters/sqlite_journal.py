@@ -9,9 +9,10 @@ Worked number: 64 events of 400 bytes are one row of 26 kB and one fdatasync.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from allmende.adapters.whole import whole
 from allmende.wire.journal import Frame
 
 _SCHEMA = """
@@ -48,6 +49,12 @@ class SqliteJournal:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._db.executescript(_SCHEMA)
+
+    def append_all(self, frames: Iterable[Frame]) -> None:
+        """All of them in one transaction, or none if they end in an exception."""
+        with whole(self._db):
+            for frame in frames:
+                self.append(frame)
 
     def append(self, frame: Frame) -> None:
         """Durable on return. Raises sqlite3.Error, after which nothing was written."""

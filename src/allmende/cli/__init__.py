@@ -36,6 +36,7 @@ COMMANDS = {
     "replay": ("offline", "Fold the journal from its first event: the digest."),
     "export": ("offline", "The journal as JSON lines."),
     "views": ("offline", "Read models: rebuild."),
+    "market": ("market_move", "A whole market, or a member's tree: export, import, verify."),
     "chain": ("chain", "Chains: profiles, status, deploy and verify the contracts."),
     "watch": ("watch", "Market quality, alerts, cases; the labelled-manipulator report."),
     "index": ("index", "Price indices: import, fall, matched model, quality, gold."),
