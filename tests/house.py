@@ -19,7 +19,7 @@ STAGES = (
     *("spend_rights", "settle_rights", "verify_cases"),
     *("spend_permits", "settle_custody", "govern_drills", "govern_juries"),
     *("verify_evidence", "govern_floors"),
-    "observe_actors",
+    *("observe_actors", "observe_rewards", "verify_checks", "issue_rewards"),
 )
 ROOMS = ("doors", "lab", "adapters")
 STAGE_MAY = (
@@ -33,6 +33,8 @@ STAGE_MAY = (
     *("evidence", "evidence_commands", "evidence_events", "filing", "floors"),
     *("actors", "registry"),
     *("sortition", "jury_commands", "jury_events"),
+    *("checks", "check_commands", "check_events", "ownership", "rewards"),
+    *("reward_commands", "reward_events"),
 )
 PURE = frozenset(
     """__future__ abc base64 bisect calendar collections copy dataclasses datetime decimal enum

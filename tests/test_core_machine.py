@@ -6,6 +6,8 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from allmende.core import check_commands as kc
+from allmende.core import check_events as ke
 from allmende.core import commands as c
 from allmende.core import custody_commands as cc
 from allmende.core import custody_events as ce
@@ -17,6 +19,8 @@ from allmende.core import evidence_events as ve
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
 from allmende.core import machine
+from allmende.core import reward_commands as rc
+from allmende.core import reward_events as re
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import CREDIT, Units
@@ -25,8 +29,8 @@ from allmende.lab.world import START, World, ask, founding, secret
 
 ENCODE = msgspec.json.Encoder().encode
 DECODE = msgspec.json.Decoder(e.Any).decode
-COMMANDS = (c, x, cc, dc, vc)
-EVENTS = (e, f, ce, de, ve)
+COMMANDS = (c, x, cc, dc, vc, kc, rc)
+EVENTS = (e, f, ce, de, ve, ke, re)
 
 
 def busy() -> World:

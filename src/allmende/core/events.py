@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from allmende.core import check_events as k
 from allmende.core import custody_events as w
 from allmende.core import drill_events as d
 from allmende.core import evidence_events as v
 from allmende.core import exchange_events as x
 from allmende.core import jury_events as j
+from allmende.core import reward_events as r
 from allmende.core.actors import Registry
 from allmende.core.facts import Event as Event
 from allmende.core.facts import move
@@ -285,5 +287,11 @@ Any: TypeAlias = (
     | v.Assessed
     | v.AssessmentEnded
     | v.FloorSet
+    | k.CheckOpened
+    | k.Committed
+    | k.Revealed
+    | k.CheckClosed
+    | r.PayeeNamed
+    | r.TrainingAttested
 )
 """The union that a journal decodes to."""

@@ -24,6 +24,7 @@ from allmende.core import (
     govern_juries,
     identity,
     issue,
+    issue_rewards,
     issue_rights,
     ledger,
     observe_actors,
@@ -41,6 +42,7 @@ from allmende.core import (
     trade_quotes,
     verify,
     verify_cases,
+    verify_checks,
     verify_evidence,
     wallets,
 )
@@ -51,7 +53,7 @@ from allmende.core.state import Served, State
 
 STAGES = (
     *(govern, govern_drills, govern_floors, govern_juries),
-    *(identity, issue, issue_rights, verify_evidence),
+    *(identity, issue, issue_rights, issue_rewards, verify_evidence),
     *(trade, trade_calls, trade_quotes, trade_orders),
     *(
         settle,
@@ -61,6 +63,7 @@ STAGES = (
         spend_rights,
         verify,
         verify_cases,
+        verify_checks,
         settle_rights,
     ),
     observe_actors,

@@ -12,6 +12,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from allmende.core import events
+from allmende.core.checks import Check
 from allmende.core.contracts import Case, Claim, Instrument, Order, Plea, QuoteRequest
 from allmende.core.custody import Closed, Permit, Wrap
 from allmende.core.drills import Drill
@@ -181,6 +182,16 @@ class Wallet(Struct):
     closed: Closed = Closed()
 
 
+class Checking(Struct):
+    """A check that is open, with what verifiers sealed and then told."""
+
+    check: Check
+    commits: dict[str, str] = field(default_factory=dict)
+    """verifier -> hash"""
+    verdicts: dict[str, str] = field(default_factory=dict)
+    """verifier -> what it said"""
+
+
 class State(Struct):
     market: Market | None = None
     now: Instant = 0
@@ -192,7 +203,7 @@ class State(Struct):
     held: dict[str, dict[str, Amount]] = field(default_factory=dict)
     """asset -> account -> pico-credits set aside by open holds"""
     references: set[str] = field(default_factory=set)
-    """Outside payments already credited."""
+    """Outside payments already credited, and training already attested."""
     members: dict[str, Member] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
@@ -249,6 +260,10 @@ class State(Struct):
     """called, and not yet drawn"""
     juries_called: int = 0
     """so far, which numbers them"""
+    payees: dict[str, str] = field(default_factory=dict)
+    """address that rewards are for -> whose it is"""
+    checks: dict[str, Checking] = field(default_factory=dict)
+    """those that are open"""
     cut_batch: int = 0
     """The last batch that the last cut has."""
     registry_version: int = 0

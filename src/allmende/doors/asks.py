@@ -16,11 +16,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from allmende.core import check_commands as kc
 from allmende.core import commands as c
 from allmende.core import drill_commands as dc
 from allmende.core import evidence_commands as v
 from allmende.core import exchange_commands as x
 from allmende.core import jury_commands as jc
+from allmende.core import reward_commands as rc
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
 from allmende.doors import lots
@@ -78,6 +80,11 @@ COMMANDS: dict[str, type[c.Command]] = {
     "end_drill": dc.EndDrill,
     "call_jury": jc.CallJury,
     "draw_jury": jc.DrawJury,
+    "open_check": kc.OpenCheck,
+    "commit": kc.Commit,
+    "reveal": kc.Reveal,
+    "name_payee": rc.NamePayee,
+    "attest_training": rc.AttestTraining,
     **EVIDENCE,
     **EXCHANGE,
 }
