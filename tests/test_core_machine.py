@@ -18,6 +18,8 @@ from allmende.core import evidence_commands as vc
 from allmende.core import evidence_events as ve
 from allmende.core import exchange_commands as x
 from allmende.core import exchange_events as f
+from allmende.core import jury_commands as jc
+from allmende.core import jury_events as je
 from allmende.core import machine
 from allmende.core import reward_commands as rc
 from allmende.core import reward_events as re
@@ -29,8 +31,8 @@ from allmende.lab.world import START, World, ask, founding, secret
 
 ENCODE = msgspec.json.Encoder().encode
 DECODE = msgspec.json.Decoder(e.Any).decode
-COMMANDS = (c, x, cc, dc, vc, kc, rc)
-EVENTS = (e, f, ce, de, ve, ke, re)
+COMMANDS = (c, x, cc, dc, vc, jc, kc, rc)
+EVENTS = (e, f, ce, de, ve, je, ke, re)
 
 
 def busy() -> World:

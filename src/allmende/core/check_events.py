@@ -8,6 +8,8 @@ closed.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from allmende.core.checks import Check
 from allmende.core.facts import Event
 
@@ -35,3 +37,6 @@ class CheckClosed(Event, frozen=True):
     about: str
     outcome: str
     right: tuple[str, ...]
+
+
+Any: TypeAlias = CheckOpened | Committed | Revealed | CheckClosed

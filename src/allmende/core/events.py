@@ -287,11 +287,7 @@ Any: TypeAlias = (
     | v.Assessed
     | v.AssessmentEnded
     | v.FloorSet
-    | k.CheckOpened
-    | k.Committed
-    | k.Revealed
-    | k.CheckClosed
-    | r.PayeeNamed
-    | r.TrainingAttested
+    | k.Any
+    | r.Any
 )
 """The union that a journal decodes to."""

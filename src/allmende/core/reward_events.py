@@ -7,6 +7,8 @@ Worked number: a member that names a payee and then another has two events; the 
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from allmende.core.facts import Event
 
 
@@ -26,3 +28,6 @@ class TrainingAttested(Event, frozen=True):
     hours: int
     document: str
     attester: str
+
+
+Any: TypeAlias = PayeeNamed | TrainingAttested
