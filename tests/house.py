@@ -17,7 +17,7 @@ STAGES = (
     *("issue", "trade", "spend", "verify", "settle", "govern", "observe"),
     *("issue_rights", "trade_orders", "trade_calls", "trade_quotes"),
     *("spend_rights", "settle_rights", "verify_cases"),
-    *("spend_permits", "settle_custody", "govern_drills", "govern_juries"),
+    *("spend_permits", "settle_custody", "govern_drills", "govern_juries", "govern_charter"),
     *("verify_evidence", "govern_floors"),
     *("observe_actors", "observe_rewards", "verify_checks", "issue_rewards"),
 )
@@ -35,6 +35,7 @@ STAGE_MAY = (
     *("sortition", "jury_commands", "jury_events"),
     *("checks", "check_commands", "check_events", "ownership", "rewards"),
     *("reward_commands", "reward_events"),
+    *("charter", "charter_commands", "charter_events", "parameters"),
 )
 PURE = frozenset(
     """__future__ abc base64 bisect calendar collections copy dataclasses datetime decimal enum

@@ -6,6 +6,8 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from allmende.core import charter_commands as hc
+from allmende.core import charter_events as he
 from allmende.core import check_commands as kc
 from allmende.core import check_events as ke
 from allmende.core import commands as c
@@ -31,8 +33,8 @@ from allmende.lab.world import START, World, ask, founding, secret
 
 ENCODE = msgspec.json.Encoder().encode
 DECODE = msgspec.json.Decoder(e.Any).decode
-COMMANDS = (c, x, cc, dc, vc, jc, kc, rc)
-EVENTS = (e, f, ce, de, ve, je, ke, re)
+COMMANDS = (c, x, cc, dc, vc, jc, kc, rc, hc)
+EVENTS = (e, f, ce, de, ve, je, ke, re, he)
 
 
 def busy() -> World:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from allmende.core import charter_events as h
 from allmende.core import check_events as k
 from allmende.core import custody_events as w
 from allmende.core import drill_events as d
@@ -276,6 +277,8 @@ Any: TypeAlias = (
     | w.RightsWrapped
     | w.WrapEnded
     | w.RightsUnwrapped
+    | h.Chartered
+    | h.Enacted
     | d.DrillStarted
     | d.DrillNoted
     | d.DrillEnded

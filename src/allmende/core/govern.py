@@ -9,55 +9,17 @@ the commons.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core.identity import FEATURES, allow_operator, new_id, new_member_id
 from allmende.core.ledger import issuer_account
 from allmende.core.nouns import Asset, Market, Member
+from allmende.core.parameters import PARAMETERS as PARAMETERS
+from allmende.core.parameters import Parameter as Parameter
+from allmende.core.parameters import outside
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import Scheduled, State
 from allmende.core.units import SECOND, Instant
-
-
-class Parameter(NamedTuple):
-    """A rule of the market: its value at founding, its bounds, unit and meaning."""
-
-    default: int
-    least: int
-    most: int
-    unit: str
-    meaning: str
-
-
-PARAMETERS = {
-    "operator_fee_ppm": Parameter(50_000, 0, 200_000, "ppm", "of each price to the operator"),
-    "levy_ppm": Parameter(10_000, 0, 100_000, "ppm", "of each price to the commons"),
-    "hold_seconds": Parameter(900, 10, 86_400, "s", "after which a silent hold ends"),
-    "recount_seconds": Parameter(60, 1, 3_600, "s", "within which a recount must come"),
-    "completion_band_ppm": Parameter(
-        50_000, 0, 500_000, "ppm", "by which completion counts may differ"
-    ),
-    "batch_receipts_max": Parameter(10_000, 1, 10_000_000, "receipts", "that close a batch"),
-    "batch_seconds": Parameter(3_600, 1, 604_800, "s", "after which a batch closes"),
-    "trade_fee_ppm": Parameter(1_000, 0, 50_000, "ppm", "of each trade from its taker"),
-    "call_seconds": Parameter(60, 0, 86_400, "s", "of an opening, closing or breaker's call"),
-    "freeze_seconds": Parameter(5, 0, 3_600, "s", "before a call's end without cancelling"),
-    "breaker_ppm": Parameter(200_000, 1_000, 10_000_000, "ppm", "from the reference halts trade"),
-    "position_ppm": Parameter(1_000_000, 1, 1_000_000, "ppm", "of an instrument for one owner"),
-    "tier0_open_credits": Parameter(150, 0, 10**12, "credits", "in open buy orders, tier 0"),
-    "tier1_open_credits": Parameter(15_000, 0, 10**12, "credits", "in open buy orders, tier 1"),
-    "tier2_open_credits": Parameter(10**9, 0, 10**12, "credits", "in open buy orders, tier 2"),
-    "wrap_tier": Parameter(0, 0, 2, "tier", "from which members take rights into wallets"),
-    "claim_stake_ppm": Parameter(10_000, 0, 1_000_000, "ppm", "of a claim's worth at stake"),
-    "dispute_seconds": Parameter(3_600, 1, 2_592_000, "s", "in which a claim is put to the test"),
-    "settle_seconds": Parameter(300, 0, 604_800, "s", "from a window's end to its settlement"),
-    "notice_seconds": Parameter(3_600, 1, 604_800, "s", "within which force majeure is pleaded"),
-    "drills_allowed": Parameter(0, 0, 1, "", "or not: 1 lets operators drill offers off the book"),
-    "drill_seconds": Parameter(600, 1, 3_600, "s", "that a drill takes at most"),
-    "idem_seconds": Parameter(86_400, 3_600, 604_800, "s", "for which a command may be repeated"),
-}
 
 REMEMBERED_S = PARAMETERS["idem_seconds"].least
 """So long an idempotency key is remembered at least, however the rule is changed meanwhile."""
@@ -80,11 +42,12 @@ def found(state: State, command: c.Found) -> list[e.Event]:
 
 def set_parameter(state: State, command: c.SetParameter) -> list[e.Event]:
     allow_operator(state, command.by, command.at)
+    require_unchartered(state, command)
     rule = PARAMETERS.get(command.name)
     if rule is None:
         raise Refused(Why.NOT_FOUND, f"Parameters are {', '.join(PARAMETERS)}.")
-    if not rule.least <= command.value <= rule.most:
-        raise Refused(Why.BAD_VALUE, f"{command.name} is {rule.least} to {rule.most} {rule.unit}.")
+    if said := outside(command.name, command.value):
+        raise Refused(Why.BAD_VALUE, said)
     if command.effective > command.at:
         return [
             e.ParameterScheduled(
@@ -95,6 +58,16 @@ def set_parameter(state: State, command: c.SetParameter) -> list[e.Event]:
             )
         ]
     return [e.ParameterChanged(at=command.at, name=command.name, value=command.value)]
+
+
+def require_unchartered(state: State, command: c.SetParameter) -> None:
+    """With a charter the members' votes set the rules, and nobody's key does."""
+    if state.charter is not None:
+        raise Refused(
+            Why.NOT_ALLOWED,
+            f"This market's rules change by vote, at {state.charter.assembly} on chain "
+            f"{state.charter.chain_id}: `allmende govern propose {command.name} {command.value}`.",
+        )
 
 
 def due(state: State, command: c.Tick) -> list[e.Event]:

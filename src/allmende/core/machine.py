@@ -19,6 +19,7 @@ from allmende.core import (
     budgets,
     floors,
     govern,
+    govern_charter,
     govern_drills,
     govern_floors,
     govern_juries,
@@ -52,7 +53,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import Served, State
 
 STAGES = (
-    *(govern, govern_drills, govern_floors, govern_juries),
+    *(govern, govern_drills, govern_floors, govern_juries, govern_charter),
     *(identity, issue, issue_rights, issue_rewards, verify_evidence),
     *(trade, trade_calls, trade_quotes, trade_orders),
     *(

@@ -25,7 +25,6 @@ from allmende.core.state import State, Wallet
 from allmende.core.trade_terms import frozen
 from allmende.core.units import Amount, credits
 
-HEX = "0123456789abcdef"
 WRAP = "wrap:"
 """Before the id of each wrap there ever was: it is minted under that id, once."""
 
@@ -39,7 +38,7 @@ def house(by: str) -> None:
 def link(state: State, command: w.LinkWallet) -> list[e.Event]:
     member = find_member(state, command.member)
     allow(state, command.by, member.id, command.at)
-    require_address(command.address)
+    wallets.require_address(command.address)
     feature(state, "withdraw")
     if member.id in state.wallets or command.address in state.addresses:
         raise Refused(Why.EXISTS, "A member has one wallet, and a wallet one member.")
@@ -51,14 +50,6 @@ def link(state: State, command: w.LinkWallet) -> list[e.Event]:
             Why.CAPACITY, f"{member.id!r} has open requests or orders; link it when they are done."
         )
     return [f.WalletLinked(at=command.at, member=member.id, address=command.address, asset=asset)]
-
-
-def require_address(text: str) -> None:
-    """Refuse what is not an address in lower case, or is nobody's."""
-    digits = text[2:]
-    plain = text.startswith("0x") and len(digits) == 40 and not set(digits) - set(HEX)
-    if not plain or not digits.strip("0"):
-        raise Refused(Why.BAD_VALUE, f"{text[:60]!r} is no address: 0x and 40 of 0-9 a-f.")
 
 
 def follow(state: State, command: w.FollowVault) -> list[e.Event]:
@@ -147,7 +138,7 @@ def wrap(state: State, command: w.WrapRights) -> list[e.Event]:
             f"Rights go into wallets from tier {least} on, and {member.id!r} is of tier "
             f"{member.tier}: ask whoever runs this market.",
         )
-    require_address(command.to)
+    wallets.require_address(command.to)
     require_live(find_listing(state, command.instrument), command.at)
     if command.grains <= 0:
         raise Refused(Why.BAD_VALUE, "What is wrapped is 1 or more grains.")

@@ -12,6 +12,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from allmende.core import events
+from allmende.core.charter import Charter
 from allmende.core.checks import Check
 from allmende.core.contracts import Case, Claim, Instrument, Order, Plea, QuoteRequest
 from allmende.core.custody import Closed, Permit, Wrap
@@ -269,3 +270,7 @@ class State(Struct):
     registry_version: int = 0
     registry_sha256: str = ""
     """Of the registry of actors, whose rows are in the journal and the read models."""
+    charter: Charter | None = None
+    """Who decides on the rules, if it is not the operator."""
+    enacted: int = 0
+    """The last decision that was taken from there."""

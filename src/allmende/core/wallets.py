@@ -18,12 +18,22 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import Lane, State, Wallet
 from allmende.core.units import Amount, Instant, credits
 
+HEX = "0123456789abcdef"
+
 
 def find(state: State, member: str) -> Wallet:
     found = state.wallets.get(member)
     if found is None:
         raise Refused(Why.NOT_FOUND, f"No wallet is linked to {member!r}.")
     return found
+
+
+def require_address(text: str) -> None:
+    """Refuse what is not an address in lower case, or is nobody's."""
+    digits = text[2:]
+    plain = text.startswith("0x") and len(digits) == 40 and not set(digits) - set(HEX)
+    if not plain or not digits.strip("0"):
+        raise Refused(Why.BAD_VALUE, f"{text[:60]!r} is no address: 0x and 40 of 0-9 a-f.")
 
 
 def require(state: State, account: str, asset: str, amount: Amount, budget: str = "") -> None:

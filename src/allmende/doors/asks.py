@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from allmende.core import charter_commands as h
 from allmende.core import check_commands as kc
 from allmende.core import commands as c
 from allmende.core import drill_commands as dc
@@ -73,6 +74,7 @@ COMMANDS: dict[str, type[c.Command]] = {
     "withdraw_offer": c.WithdrawOffer,
     "close_batch": c.CloseBatch,
     "set_parameter": c.SetParameter,
+    "give_charter": h.GiveCharter,
     "import_actors": c.ImportActors,
     "open_case": x.OpenCase,
     "decide_case": x.DecideCase,
