@@ -15,7 +15,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 STAGES = (
     *("issue", "trade", "spend", "verify", "settle", "govern", "observe"),
-    *("issue_rights", "trade_orders", "trade_calls", "trade_quotes"),
+    *("issue_rights", "issue_titles", "trade_orders", "trade_calls", "trade_quotes"),
     *("spend_rights", "settle_rights", "verify_cases"),
     *("spend_permits", "settle_custody", "govern_drills", "govern_juries", "govern_charter"),
     *("verify_evidence", "govern_floors"),
@@ -29,6 +29,7 @@ STAGE_MAY = (
     *("allocation", "damages", "delivery", "matching", "orders"),
     *("rights", "trade_terms", "uncross", "wallets"),
     *("custody", "custody_commands", "custody_events"),
+    *("titles", "title_commands", "title_events"),
     *("drills", "drill_commands", "drill_events", "drilling"),
     *("evidence", "evidence_commands", "evidence_events", "filing", "floors"),
     *("actors", "registry"),

@@ -25,6 +25,8 @@ from allmende.core import jury_events as je
 from allmende.core import machine
 from allmende.core import reward_commands as rc
 from allmende.core import reward_events as re
+from allmende.core import title_commands as tc
+from allmende.core import title_events as te
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import CREDIT, Units
@@ -33,8 +35,8 @@ from allmende.lab.world import START, World, ask, founding, secret
 
 ENCODE = msgspec.json.Encoder().encode
 DECODE = msgspec.json.Decoder(e.Any).decode
-COMMANDS = (c, x, cc, dc, vc, jc, kc, rc, hc)
-EVENTS = (e, f, ce, de, ve, je, ke, re, he)
+COMMANDS = (c, x, cc, dc, vc, jc, kc, rc, tc, hc)
+EVENTS = (e, f, ce, de, ve, je, ke, re, te, he)
 
 
 def busy() -> World:

@@ -18,6 +18,7 @@ from allmende.core import evidence_events as v
 from allmende.core import exchange_events as x
 from allmende.core import jury_events as j
 from allmende.core import reward_events as r
+from allmende.core import title_events as t
 from allmende.core.actors import Registry
 from allmende.core.facts import Event as Event
 from allmende.core.facts import move
@@ -292,5 +293,6 @@ Any: TypeAlias = (
     | v.FloorSet
     | k.Any
     | r.Any
+    | t.Any
 )
 """The union that a journal decodes to."""

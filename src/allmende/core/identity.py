@@ -15,6 +15,7 @@ from allmende.core.budgets import find_budget
 from allmende.core.nouns import MEMBER_KINDS, ROLES, SYSTEM, Key, Member
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
+from allmende.core.titles import OWNER
 from allmende.core.units import MINUTE, Instant
 
 FEATURES = {
@@ -31,7 +32,7 @@ FEATURES = {
 """Mode -> what it has. DESIGN section 7; economics.md section 3.3."""
 
 DEPTH_MAX = 32
-RESERVED = frozenset({"chain", "commons", "issuer", "system"})
+RESERVED = frozenset({"chain", "commons", "issuer", OWNER, "system"})
 """Ids of accounts that are not members'."""
 WALLETS = WALLET_MEMBER, WALLET_KEY = "w-", "wallet-"
 """Before an address in the ids of a wallet's member, budget and key: the market's own doors make

@@ -25,6 +25,7 @@ from allmende.core.identity import (
 from allmende.core.nouns import PERIODS, TITLE_KINDS, Asset
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import Budget, State
+from allmende.core.titles import OWNER
 from allmende.core.units import PPM, Amount
 
 AMOUNT_MAX: Amount = 10**30
@@ -128,7 +129,8 @@ def register_title(state: State, command: c.RegisterTitle) -> list[e.Event]:
     if title.kind not in TITLE_KINDS:
         raise Refused(Why.BAD_VALUE, f"A title is one of {', '.join(TITLE_KINDS)}.")
     for share in title.waterfall:
-        find_member(state, share.account)
+        if share.account != OWNER:
+            find_member(state, share.account)
     given = sum(share.ppm for share in title.waterfall)
     if any(share.ppm < 0 for share in title.waterfall) or given > TITLE_PPM_MAX:
         raise Refused(

@@ -27,6 +27,7 @@ from allmende.core import (
     issue,
     issue_rewards,
     issue_rights,
+    issue_titles,
     ledger,
     observe_actors,
     orders,
@@ -54,7 +55,7 @@ from allmende.core.state import Served, State
 
 STAGES = (
     *(govern, govern_drills, govern_floors, govern_juries, govern_charter),
-    *(identity, issue, issue_rights, issue_rewards, verify_evidence),
+    *(identity, issue, issue_rights, issue_titles, issue_rewards, verify_evidence),
     *(trade, trade_calls, trade_quotes, trade_orders),
     *(
         settle,
@@ -140,7 +141,7 @@ def _remember(state: State, event: e.Event) -> None:
 def check(state: State) -> None:
     """The invariants, asserted. Linear in the state: for tests, audits and simulation."""
     parts = (ledger, budgets, wallets, trade, orders, rights, settle, govern, govern_drills, floors)
-    for part in parts:
+    for part in (*parts, issue_titles):
         part.check(state)
 
 

@@ -20,6 +20,7 @@ from allmende.core.drills import Drill
 from allmende.core.evidence import Filed, Floor, Signed
 from allmende.core.nouns import Asset, Hold, Key, Market, Member, Offer, Provisional, Title
 from allmende.core.sortition import Jury
+from allmende.core.titles import Token
 from allmende.core.units import Amount, Instant, Tariff
 
 
@@ -214,6 +215,8 @@ class State(Struct):
     arrivals: dict[str, Instant] = field(default_factory=dict)
     """key id -> theoretical arrival time of its rate limit"""
     titles: dict[str, Title] = field(default_factory=dict)
+    tokens: dict[str, Token] = field(default_factory=dict)
+    """title -> its token on the chain, or on its way there"""
     offers: dict[str, Offer] = field(default_factory=dict)
     models: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """model name -> its standing offers"""

@@ -24,6 +24,7 @@ from allmende.core import evidence_commands as v
 from allmende.core import exchange_commands as x
 from allmende.core import jury_commands as jc
 from allmende.core import reward_commands as rc
+from allmende.core import title_commands as t
 from allmende.core.refusals import Refused, Why
 from allmende.core.units import Instant
 from allmende.doors import lots
@@ -69,6 +70,7 @@ COMMANDS: dict[str, type[c.Command]] = {
     "mint": c.Mint,
     "transfer": c.Transfer,
     "register_title": c.RegisterTitle,
+    "mint_title": t.MintTitle,
     "post_offer": c.PostOffer,
     "restate_energy": c.RestateEnergy,
     "withdraw_offer": c.WithdrawOffer,
