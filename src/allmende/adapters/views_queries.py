@@ -23,6 +23,7 @@ from allmende.adapters.views_market import MARKET
 from allmende.adapters.views_receipts import RECEIPTS
 from allmende.adapters.views_select import Select, checked
 from allmende.adapters.views_sums import SUMS
+from allmende.adapters.views_titles import TITLE_QUERIES
 from allmende.core.refusals import Refused, Why
 
 QUERIES = {
@@ -33,6 +34,7 @@ QUERIES = {
     **WHO,
     **DRILL_QUERIES,
     **JURY_QUERIES,
+    **TITLE_QUERIES,
     **EVIDENCE_QUERIES,
 }
 

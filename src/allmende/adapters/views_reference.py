@@ -19,6 +19,7 @@ from allmende.adapters.views_custody import CUSTODY
 from allmende.adapters.views_drills import DRILLS
 from allmende.adapters.views_evidence import EVIDENCE
 from allmende.adapters.views_juries import JURIES
+from allmende.adapters.views_titles import TITLES, registered
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core.govern import PARAMETERS
@@ -91,6 +92,7 @@ def title_registered(db: sqlite3.Connection, number: int, event: e.TitleRegister
             *(title.evidence, title.licence, event.at),
         ),
     )
+    registered(db, number, event)
 
 
 def offer_posted(db: sqlite3.Connection, number: int, event: e.OfferPosted) -> None:
@@ -170,6 +172,7 @@ REFERENCE: dict[type[e.Event], Callable[[sqlite3.Connection, int, Any], None]] =
     **CUSTODY,
     **DRILLS,
     **JURIES,
+    **TITLES,
     **EVIDENCE,
     **ACTORS,
 }

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from allmende.core.units import METERS
 
-VERSION = 9
+VERSION = 10
 """Of the tables and of what is folded into them. A file of another version is folded anew."""
 
 UNITS = METERS
@@ -126,6 +126,9 @@ CREATE TABLE assets (id TEXT PRIMARY KEY, issuer TEXT, name TEXT, at INTEGER);
 CREATE TABLE titles (
   id TEXT PRIMARY KEY, owner TEXT, kind TEXT, name TEXT, waterfall TEXT, evidence TEXT,
   licence TEXT, at INTEGER);
+CREATE TABLE title_owners (  -- holder: the address on the chain, '' before there was one
+  number INTEGER PRIMARY KEY, at INTEGER, title TEXT, owner TEXT, holder TEXT);
+CREATE INDEX title_owners_title ON title_owners (title, number);
 CREATE TABLE offers (  -- every version; `until` ends it, `withdrawn` says that none followed
   number INTEGER PRIMARY KEY, at INTEGER, offer TEXT, provider TEXT, title TEXT, model TEXT,
   asset TEXT, country TEXT, operator TEXT, parent TEXT, parent_country TEXT, terms TEXT,
