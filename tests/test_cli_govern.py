@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from urllib.request import urlopen
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from test_lab_fork import busy
+from views_history import frames, write
 
 from allmende.cli import main
 from allmende.core.sortition import draw
+from allmende.lab.fork import Change
 from allmende.lab.served import Served
+from allmende.main import JOURNAL
+from allmende.main_forks import simulated_lines
 
 Run = Callable[..., Result]
 SEED = "5e" * 32
@@ -97,3 +105,29 @@ def test_names_are_for_members(market: Served, run: Run, people: list[str]) -> N
         row = json.load(answer)[0]
     assert row["pool"] is None
     assert row["list_sha256"]
+
+
+def test_a_simulation_of_a_directory_and_of_an_export_are_one(tmp_path: Path, run: Run) -> None:
+    world = busy([(100, 50, True), (10, 5, False)])
+    write(tmp_path / JOURNAL, frames(world.events)).close()
+    out = tmp_path / "effect.csv"
+    words = ("govern", "simulate", "operator_fee_ppm", "60000", "--data", str(tmp_path))
+    said = run(*words, "--window", "all", "--out", str(out)).output
+    assert "is the ledger, to the digest" in said
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    gains = {row["of"]: Decimal(row["gains"]) for row in rows if row["by"] == "role"}
+    assert gains["operator"] == -gains["host"] > 0
+    told = json.loads(run(*words, "--window", "all", "--json").output)
+    lines = [line for frame in frames(world.events) for line in frame.body.splitlines()]
+    again = simulated_lines(lines, Change("operator_fee_ppm", 60_000), None)
+    assert told == json.loads(msgspec.json.encode(again))
+
+
+def test_a_running_market_is_simulated_beside_itself(run: Run) -> None:
+    said = run("govern", "simulate", "levy_ppm", "20000").output
+    assert "levy_ppm 10000 -> 20000" in said
+    assert "is the ledger" in said
+    assert "0 to 100000" in run("govern", "simulate", "levy_ppm", "100001", code=1).stderr
+    assert "simulated" in run("govern", "simulate", "breaker_ppm", "2000", code=1).stderr
+    bad = run("govern", "simulate", "levy_ppm", "1", "--window", "soon", code=2)
+    assert "30d" in bad.stderr

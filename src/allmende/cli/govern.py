@@ -10,6 +10,7 @@ import importlib
 import click
 
 COMMANDS = {
+    "simulate": ("govern_simulate", "What a rule would have changed, on real requests."),
     "jury": ("govern_jury", "Juries by lot: call, draw, check, list."),
 }
 """Name -> (module here, what it does), in the order in which help lists them. A module's command
