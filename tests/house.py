@@ -15,7 +15,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 STAGES = (
     *("issue", "trade", "spend", "verify", "settle", "govern", "observe"),
-    *("issue_rights", "issue_titles", "trade_orders", "trade_calls", "trade_quotes"),
+    *("issue_rights", "issue_titles", "issue_trees", "trade_orders", "trade_calls", "trade_quotes"),
     *("spend_rights", "settle_rights", "verify_cases"),
     *("spend_permits", "settle_custody", "govern_drills", "govern_juries", "govern_charter"),
     *("verify_evidence", "govern_floors"),

@@ -110,6 +110,19 @@ class Desk:
         """As submit, but without waiting: durable with the next commit."""
         return self._take(command)
 
+    async def submit_all(self, commands: Sequence[Command]) -> Sequence[e.Event]:
+        """The durable facts of all of them, in one frame; or Refused, and none of them happened.
+
+        They are tried on a copy of the state first, which takes as long as a snapshot.
+        """
+        scratch = unpack(pack(self.state))
+        assert scratch is not None
+        for command in commands:
+            for event in machine.decide(scratch, command):
+                machine.apply(scratch, event)
+        done = [event for command in commands[:-1] for event in self.post(command)]
+        return [*done, *await self.submit(commands[-1])]
+
     def _take(self, command: Command) -> Sequence[e.Event]:
         if self._failure is not None:
             raise Stopped(str(self._failure))

@@ -207,6 +207,24 @@ class ParameterChanged(Event, frozen=True):
     value: int
 
 
+class TreeReceived(Event, frozen=True):
+    """`members` are the tops of a tree that came from `market`, as it was after its event
+    `events`; `sha256` is of the tree, `public_key` the other market's as the file says it."""
+
+    sha256: str
+    market: str
+    public_key: str
+    events: int
+    members: tuple[str, ...]
+
+
+class SpentCarried(Event, frozen=True):
+    id: str
+    spent: Amount
+    until: Instant
+    ug_spent: int = 0
+
+
 class ActorsImported(Event, frozen=True):
     """A version of the registry, whole and canonical; `importer` is the key's id."""
 
@@ -246,6 +264,8 @@ Any: TypeAlias = (
     | BatchClosed
     | ParameterScheduled
     | ParameterChanged
+    | TreeReceived
+    | SpentCarried
     | ActorsImported
     | Ticked
     | x.Listed

@@ -28,6 +28,7 @@ from allmende.core import (
     issue_rewards,
     issue_rights,
     issue_titles,
+    issue_trees,
     ledger,
     observe_actors,
     orders,
@@ -55,7 +56,7 @@ from allmende.core.state import Served, State
 
 STAGES = (
     *(govern, govern_drills, govern_floors, govern_juries, govern_charter),
-    *(identity, issue, issue_rights, issue_titles, issue_rewards, verify_evidence),
+    *(identity, issue, issue_rights, issue_titles, issue_trees, issue_rewards, verify_evidence),
     *(trade, trade_calls, trade_quotes, trade_orders),
     *(
         settle,

@@ -268,6 +268,8 @@ class State(Struct):
     """address that rewards are for -> whose it is"""
     checks: dict[str, Checking] = field(default_factory=dict)
     """those that are open"""
+    trees: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """SHA-256 of a tree that came from another market -> its tops here"""
     cut_batch: int = 0
     """The last batch that the last cut has."""
     registry_version: int = 0
