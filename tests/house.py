@@ -32,6 +32,7 @@ STAGE_MAY = (
     *("titles", "title_commands", "title_events"),
     *("drills", "drill_commands", "drill_events", "drilling"),
     *("evidence", "evidence_commands", "evidence_events", "filing", "floors"),
+    *("tree_commands", "tree_events"),
     *("actors", "registry"),
     *("sortition", "jury_commands", "jury_events"),
     *("checks", "check_commands", "check_events", "ownership", "rewards"),

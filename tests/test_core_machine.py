@@ -27,6 +27,8 @@ from allmende.core import reward_commands as rc
 from allmende.core import reward_events as re
 from allmende.core import title_commands as tc
 from allmende.core import title_events as te
+from allmende.core import tree_commands as mc
+from allmende.core import tree_events as me
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import CREDIT, Units
@@ -35,8 +37,8 @@ from allmende.lab.world import START, World, ask, founding, secret
 
 ENCODE = msgspec.json.Encoder().encode
 DECODE = msgspec.json.Decoder(e.Any).decode
-COMMANDS = (c, x, cc, dc, vc, jc, kc, rc, tc, hc)
-EVENTS = (e, f, ce, de, ve, je, ke, re, te, he)
+COMMANDS = (c, x, cc, dc, vc, jc, kc, rc, tc, hc, mc)
+EVENTS = (e, f, ce, de, ve, je, ke, re, te, he, me)
 
 
 def busy() -> World:

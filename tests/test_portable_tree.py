@@ -14,6 +14,7 @@ from market import KEY, START, HandClock, Signer, setup
 from allmende.core import commands as c
 from allmende.core import evidence_commands as v
 from allmende.core import machine
+from allmende.core import tree_commands as m
 from allmende.core.evidence import Evidence
 from allmende.core.nouns import Asset, Key, Member, Share, Title
 from allmende.core.refusals import Refused, Why
@@ -151,7 +152,7 @@ def test_a_limit_is_not_escaped_by_moving() -> None:
         )
     assert refused.value.why is Why.BUDGET_SPENT
     with pytest.raises(Refused, match="already"):
-        machine.decide(new, c.CarrySpent(at=AT, id="b", spent=0, until=new.budgets["b"].until))
+        machine.decide(new, m.CarrySpent(at=AT, id="b", spent=0, until=new.budgets["b"].until))
 
 
 @pytest.mark.parametrize(("spent", "until"), [(-1, 1 << 62), (1, 5), (1, 0), (10**31, 1 << 62)])
@@ -159,7 +160,7 @@ def test_what_cannot_have_been_spent_is_refused(spent: int, until: int) -> None:
     state = do(fresh(), c.AddMember(at=AT, member=Member("uni", "U", "organisation")),
                c.AddBudget(at=AT, id="b", name="b", owner="uni"))  # fmt: skip
     with pytest.raises(Refused):
-        machine.decide(state, c.CarrySpent(at=AT, id="b", spent=spent, until=until))
+        machine.decide(state, m.CarrySpent(at=AT, id="b", spent=spent, until=until))
 
 
 def test_ids_that_are_taken_are_refused_or_get_a_prefix() -> None:
@@ -225,10 +226,10 @@ def test_who_cannot_be_exported_is_told_so(top: str) -> None:
 def test_only_an_operator_takes_a_tree_in() -> None:
     state = spent_here()
     for command in (
-        c.ReceiveTree(
+        m.ReceiveTree(
             at=AT, by="b" * 64, sha256="0" * 64, market="x", public_key="", events=1, members=("a",)
         ),
-        c.CarrySpent(at=AT, by="b" * 64, id="lab", spent=1, until=1 << 62),
+        m.CarrySpent(at=AT, by="b" * 64, id="lab", spent=1, until=1 << 62),
     ):
         with pytest.raises(Refused) as refused:
             machine.decide(state, command)

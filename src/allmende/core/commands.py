@@ -194,28 +194,6 @@ class SetParameter(Command, frozen=True):
     effective: Instant = 0
 
 
-class ReceiveTree(Command, frozen=True):
-    """A tree of members comes from another market: which file, and as whom its tops stand here.
-
-    The commands that make it follow, and all of them happen or none.
-    """
-
-    sha256: str
-    market: str
-    public_key: str
-    events: int
-    members: tuple[str, ...]
-
-
-class CarrySpent(Command, frozen=True):
-    """What was spent of a new budget elsewhere, in a period that ends at `until`."""
-
-    id: str
-    spent: Amount
-    until: Instant
-    ug_spent: int = 0
-
-
 class ImportActors(Command, frozen=True):
     """Replace the registry of legal entities, as a whole; `source` names its files."""
 

@@ -19,6 +19,7 @@ from allmende.core import exchange_events as x
 from allmende.core import jury_events as j
 from allmende.core import reward_events as r
 from allmende.core import title_events as t
+from allmende.core import tree_events as m
 from allmende.core.actors import Registry
 from allmende.core.facts import Event as Event
 from allmende.core.facts import move
@@ -207,24 +208,6 @@ class ParameterChanged(Event, frozen=True):
     value: int
 
 
-class TreeReceived(Event, frozen=True):
-    """`members` are the tops of a tree that came from `market`, as it was after its event
-    `events`; `sha256` is of the tree, `public_key` the other market's as the file says it."""
-
-    sha256: str
-    market: str
-    public_key: str
-    events: int
-    members: tuple[str, ...]
-
-
-class SpentCarried(Event, frozen=True):
-    id: str
-    spent: Amount
-    until: Instant
-    ug_spent: int = 0
-
-
 class ActorsImported(Event, frozen=True):
     """A version of the registry, whole and canonical; `importer` is the key's id."""
 
@@ -264,30 +247,10 @@ Any: TypeAlias = (
     | BatchClosed
     | ParameterScheduled
     | ParameterChanged
-    | TreeReceived
-    | SpentCarried
+    | m.Any
+    | x.Any
     | ActorsImported
     | Ticked
-    | x.Listed
-    | x.LotsMinted
-    | x.LotsRetired
-    | x.OrderPlaced
-    | x.Filled
-    | x.OrderRested
-    | x.OrderReduced
-    | x.OrderEnded
-    | x.CallOpened
-    | x.Uncrossed
-    | x.QuotesRequested
-    | x.RequestEnded
-    | x.Redeemed
-    | x.Claimed
-    | x.ClaimSettled
-    | x.Pleaded
-    | x.InstrumentSettled
-    | x.TierSet
-    | x.CaseOpened
-    | x.CaseDecided
     | w.WalletLinked
     | w.PermitGranted
     | w.PermitEnded

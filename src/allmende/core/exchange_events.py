@@ -8,6 +8,8 @@ and one lot the other way; a taker's fee of 0.1 % posts 0.0031 credits to the op
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from allmende.core.contracts import Case, Claim, Instrument, Order, Plea, QuoteRequest
 from allmende.core.facts import Event, move
 from allmende.core.nouns import Posting, Receipt, paid
@@ -205,3 +207,28 @@ class CaseDecided(Event, frozen=True):
     decision: str
     reason: str
     decider: str
+
+
+Any: TypeAlias = (
+    Listed
+    | LotsMinted
+    | LotsRetired
+    | OrderPlaced
+    | Filled
+    | OrderRested
+    | OrderReduced
+    | OrderEnded
+    | CallOpened
+    | Uncrossed
+    | QuotesRequested
+    | RequestEnded
+    | Redeemed
+    | Claimed
+    | ClaimSettled
+    | Pleaded
+    | InstrumentSettled
+    | TierSet
+    | CaseOpened
+    | CaseDecided
+)
+"""Its part of the union that a journal decodes to."""

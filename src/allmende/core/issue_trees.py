@@ -8,8 +8,9 @@ Worked number: of 100 credits a term 60 were spent there: here 40 are left until
 
 from __future__ import annotations
 
-from allmende.core import commands as c
 from allmende.core import events as e
+from allmende.core import tree_commands as c
+from allmende.core import tree_events as m
 from allmende.core.budgets import FOREVER, find_budget, period_end
 from allmende.core.identity import allow_operator
 from allmende.core.refusals import Refused, Why
@@ -30,7 +31,7 @@ def receive_tree(state: State, command: c.ReceiveTree) -> list[e.Event]:
     if not 0 < len(command.market) <= TEXT_MAX or len(command.public_key) > TEXT_MAX:
         raise Refused(Why.BAD_VALUE, "A tree names the market that it comes from.")
     return [
-        e.TreeReceived(
+        m.TreeReceived(
             at=command.at,
             sha256=command.sha256,
             market=command.market,
@@ -54,7 +55,7 @@ def carry_spent(state: State, command: c.CarrySpent) -> list[e.Event]:
     if not _ends(node.period, command.until, command.at):
         raise Refused(Why.BAD_VALUE, f"{command.until} is the end of no {node.period} until now.")
     return [
-        e.SpentCarried(
+        m.SpentCarried(
             at=command.at,
             id=command.id,
             spent=command.spent,
@@ -71,15 +72,15 @@ def _ends(period: str, until: Instant, at: Instant) -> bool:
     return period_end(period, until - 1) == until <= period_end(period, at)
 
 
-def tree_received(state: State, event: e.TreeReceived) -> None:
+def tree_received(state: State, event: m.TreeReceived) -> None:
     state.trees[event.sha256] = event.members
 
 
-def spent_carried(state: State, event: e.SpentCarried) -> None:
+def spent_carried(state: State, event: m.SpentCarried) -> None:
     node = state.budgets[event.id]
     node.spent, node.until = event.spent, event.until
     node.ug_spent = node.ug_base = event.ug_spent
 
 
 DECIDE = {c.ReceiveTree: receive_tree, c.CarrySpent: carry_spent}
-APPLY = {e.TreeReceived: tree_received, e.SpentCarried: spent_carried}
+APPLY = {m.TreeReceived: tree_received, m.SpentCarried: spent_carried}

@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 
 from allmende.core import commands as c
 from allmende.core import evidence_commands as v
+from allmende.core import tree_commands as m
 from allmende.core.evidence import NO_FLOOR, Evidence
 from allmende.core.nouns import Share
 from allmende.core.refusals import Refused, Why
@@ -80,7 +81,7 @@ def plan(state: State, tree: Tree, origin: Origin, stamp: Stamp, sealed: Mapping
     _require_closed(tree)
     names = _Names(tree, stamp.prefix, next(iter(state.assets)))
     tops = tuple(names.of("member", one.id) for one in tree.members if not one.home)
-    received = c.ReceiveTree(sha256=digest(tree), members=tops, **origin._asdict())
+    received = m.ReceiveTree(sha256=digest(tree), members=tops, **origin._asdict())
     wanting = [one for one in tree.sealed if one not in sealed]
     claims, unproved = _evidence(tree, stamp.at, set(wanting))
     steps = [
@@ -160,7 +161,7 @@ def _budget(node: Node, names: _Names) -> Steps:
     )
     if node.until:
         until, caused = node.until, node.ug_spent
-        yield what, c.CarrySpent(id=id_, spent=node.spent, until=until, ug_spent=caused)
+        yield what, m.CarrySpent(id=id_, spent=node.spent, until=until, ug_spent=caused)
     if node.cap_ug is not None:
         yield what, c.SetCarbonCap(id=id_, cap_ug=node.cap_ug)
     if node.floor != NO_FLOOR:
