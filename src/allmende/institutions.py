@@ -32,6 +32,8 @@ class Institutions(Struct, frozen=True, kw_only=True):
     mode: str
     founder: str
     """Whose account put them up. It keeps the roles of the market's daily work and no other."""
+    registrar: str
+    """Whose key signs credentials, of members and of buyers."""
     credit: str
     """The pay unit that they take and give."""
     contracts: dict[str, str]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from msgspec import Struct, structs
 from starlette.routing import Route
@@ -34,6 +35,7 @@ from allmende.doors.verifying import Verifying
 from allmende.doors.vouching import Vouching
 from allmende.doors.wallet import WalletDoor
 from allmende.doors.wallet_kit import Contracts
+from allmende.institutions import Institutions
 from allmende.main_chain import STEP_S, ChainSide, Wiring, tools
 from allmende.main_commons import CommonsParts, CommonsSide
 from allmende.main_duties import Duties
@@ -208,6 +210,7 @@ class CustodySide:
             from allmende.adapters.chain.ensure import ensure_deployed
             from allmende.adapters.chain.rights_need import RightsOnNeed
             from allmende.adapters.chain.verify import verify
+            from allmende.adapters.chain.verify_institutions import verify_institutions
         deployment, contracts = await ensure_deployed(
             *(opened.chain, opened.sender, opened.account.address, self._keys.market),
             *(opened.profile, wiring.folder),
@@ -219,11 +222,14 @@ class CustodySide:
                 f"the operator of these contracts is {deployment.operator}, and the key here is "
                 f"of {self._keys.house}: put back the data directory that they belong to",
             )
-        await self._establish(deployment)
+        established = await self._establish(deployment)
         custody = ChainCustody(opened.chain, deployment, contracts, opened.profile, wiring.clock)
 
         async def look() -> Sequence[Finding]:
-            return await verify(opened.chain, custody.deployment, contracts)
+            found = await verify(opened.chain, custody.deployment, contracts)
+            if established is not None:
+                found += await verify_institutions(opened.chain, *established)
+            return found
 
         found = Standing(
             *(wiring, self._fit.desk, self._fit.views, opened.sender, custody, self._keys),
@@ -239,7 +245,7 @@ class CustodySide:
         self.standing = found
         self._stands.set()
 
-    async def _establish(self, deployment: Deployment) -> None:
+    async def _establish(self, deployment: Deployment) -> tuple[Institutions, Any] | None:
         """The members' contracts: put up where that costs nothing and is wanted, else taken."""
         wiring, opened, market = self._side.wiring, self._side.opened, self._fit.desk.state.market
         assert opened is not None and self._keys is not None and market is not None
@@ -262,6 +268,7 @@ class CustodySide:
         if established is not None:
             record, contracts = established
             self.commons.stand(ChainCommons(opened.chain, record, contracts, opened.profile))
+        return established
 
     def chained(self, leaf: bytes) -> Chained | None:
         """For receipt files: where the chain has the receipt with this leaf hash."""

@@ -34,6 +34,7 @@ GWEI, ETHER = 10**9, 10**18
 
 MORE = {
     **dict.fromkeys(("deploy", "verify"), "chain_deploy"),
+    **dict.fromkeys(("establish", "institutions"), "chain_establish"),
     **dict.fromkeys(("call", "keys", "adopt"), "chain_acts"),
     **dict.fromkeys(("check", "exit", "challenge", "withdraw"), "chain_exit"),
     **dict.fromkeys(("ticket", "prove"), "chain_prove"),

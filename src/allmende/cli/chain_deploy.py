@@ -29,6 +29,7 @@ from allmende.ports import Chain
 try:
     from allmende.adapters.chain.deploy import Plan, deploy
     from allmende.adapters.chain.ensure import CACHE, PLAY_UNITS, same_chain
+    from allmende.adapters.chain.institutions import recall as recall_institutions
     from allmende.adapters.chain.opened import OpenedChain
     from allmende.adapters.chain.profiles import EMBEDDED
     from allmende.adapters.chain.record import FILE, keep, recall
@@ -36,6 +37,7 @@ try:
     from allmende.adapters.chain.signing import open_keys
     from allmende.adapters.chain.terms import NORMS, OF_PROFILE
     from allmende.adapters.chain.verify import verify
+    from allmende.adapters.chain.verify_institutions import verify_institutions
 except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
 
@@ -145,14 +147,23 @@ def verify_(data: str | None, node: str | None, url: str | None, as_json: bool) 
 
 
 async def _verify(folder: Path, known: Deployment, node: str | None, market: str) -> list[Finding]:
-    contracts = await chain_contracts.load_all(folder / CACHE)
     if node is None and known.profile == EMBEDDED.name and not _running(folder):
         async with opened_chain(folder, EMBEDDED.name, "") as opened:
-            return await verify(opened.chain, known, contracts)
+            return await _looked(folder, known, opened.chain)
     if node is None and known.profile != EMBEDDED.name:
         raise Failed(f"It was deployed on {known.profile}: name a node of that with --node.")
     async with _there(node or market) as chain:
-        return await verify(chain, known, contracts)
+        return await _looked(folder, known, chain)
+
+
+async def _looked(folder: Path, known: Deployment, chain: Chain) -> list[Finding]:
+    """At custody, and at the members' contracts where there are any."""
+    found = await verify(chain, known, await chain_contracts.load_all(folder / CACHE))
+    record = recall_institutions(folder)
+    if record is not None:
+        contracts = await chain_contracts.load_all(folder / CACHE, list(record.contracts))
+        found += await verify_institutions(chain, record, contracts)
+    return found
 
 
 # Chains -----------------------------------------------------------------------------------

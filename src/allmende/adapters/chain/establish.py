@@ -107,6 +107,7 @@ async def establish(
         block=min(send.block or 0 for send in done.values()),
         mode=founding.mode,
         founder=founder,
+        registrar=founding.registrar,
         credit=founding.deployment.credit,
         contracts={name: made[name] for name in NAMES},
         codes={name: contracts[name].code_hash for name in sorted(NAMES)},
@@ -133,6 +134,11 @@ async def ensure_established(
     if known is None:
         known = await establish(chain, sender, contracts, founding, told)
         keep(folder, known)
+    if known.mode != founding.mode:
+        raise ChainFailed(
+            "wrong_deployment",
+            f"{FILE} is of a market of mode {known.mode}, this one's is {founding.mode}",
+        )
     there = founding.deployment
     if (known.chain_id, known.genesis) != (there.chain_id, there.genesis):
         raise ChainFailed(
@@ -153,14 +159,15 @@ def _steps(contracts: Contracts, founding: Founding, made: Made) -> list[tuple[s
         (f"grant {role} of {name} to {to}", _grant(contracts, made, name, role, made[to]))
         for name, role, to in GRANTS
     ]
-    for name in (name for name in NAMES if "Assembly" in made and _has_roles(contracts[name])):
+    for name in (name for name in NAMES if "Assembly" in made and has_roles(contracts[name])):
         given = _grant(contracts, made, name, ADMIN, made["Assembly"])
         left = _renounce(contracts, made, name, founding.deployment.operator)
         steps += [(f"{name} to the Assembly", given), (f"{name} given away", left)]
     return steps
 
 
-def _has_roles(contract: Contract) -> bool:
+def has_roles(contract: Contract) -> bool:
+    """Whether it is administered at all."""
     return any(entry.get("name") == "grantRole" for entry in contract.abi)
 
 
