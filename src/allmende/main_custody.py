@@ -10,7 +10,7 @@ three seconds and two transactions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -209,8 +209,6 @@ class CustodySide:
             from allmende.adapters.chain.custody import ChainCustody
             from allmende.adapters.chain.ensure import ensure_deployed
             from allmende.adapters.chain.rights_need import RightsOnNeed
-            from allmende.adapters.chain.verify import verify
-            from allmende.adapters.chain.verify_institutions import verify_institutions
         deployment, contracts = await ensure_deployed(
             *(opened.chain, opened.sender, opened.account.address, self._keys.market),
             *(opened.profile, wiring.folder),
@@ -225,16 +223,10 @@ class CustodySide:
         established = await self._establish(deployment)
         custody = ChainCustody(opened.chain, deployment, contracts, opened.profile, wiring.clock)
 
-        async def look() -> Sequence[Finding]:
-            found = await verify(opened.chain, custody.deployment, contracts)
-            if established is not None:
-                found += await verify_institutions(opened.chain, *established)
-            return found
-
         found = Standing(
             *(wiring, self._fit.desk, self._fit.views, opened.sender, custody, self._keys),
             RightsOnNeed(opened.sender, contracts, wiring.folder),
-            Verifying(look, wiring.clock),
+            Verifying(self._look(custody, contracts, established), wiring.clock),
             self._side.duties,
             self.commons,
         )
@@ -269,6 +261,24 @@ class CustodySide:
             record, contracts = established
             self.commons.stand(ChainCommons(opened.chain, record, contracts, opened.profile))
         return established
+
+    def _look(
+        self, custody: Custody, contracts: Any, established: tuple[Institutions, Any] | None
+    ) -> Callable[[], Awaitable[Sequence[Finding]]]:
+        """What is verified, of custody and of the members' contracts."""
+        with tools():
+            from allmende.adapters.chain.verify import verify
+            from allmende.adapters.chain.verify_institutions import verify_institutions
+        assert self._side.opened is not None
+        chain = self._side.opened.chain
+
+        async def look() -> Sequence[Finding]:
+            found = await verify(chain, custody.deployment, contracts)
+            if established is not None:
+                found += await verify_institutions(chain, *established)
+            return found
+
+        return look
 
     def chained(self, leaf: bytes) -> Chained | None:
         """For receipt files: where the chain has the receipt with this leaf hash."""
