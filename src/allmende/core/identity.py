@@ -45,11 +45,17 @@ GUESTS = "pay-per-call"
 def feature(state: State, name: str) -> None:
     """Refuse where the market's mode lacks a feature, and say which mode has it."""
     assert state.market is not None
-    if name not in FEATURES[state.market.mode]:
-        having = ", ".join(mode for mode, has in FEATURES.items() if name in has)
-        raise Refused(
-            Why.MODE_FORBIDS, f"Mode {state.market.mode} lacks {name!r}; these have it: {having}."
-        )
+    says = lacks(state.market.mode, name)
+    if says:
+        raise Refused(Why.MODE_FORBIDS, says)
+
+
+def lacks(mode: str, name: str) -> str:
+    """What a mode without a feature says of it, as contracts/modes.vy; "" of one that has it."""
+    if name in FEATURES[mode]:
+        return ""
+    having = ", ".join(mode for mode, has in FEATURES.items() if name in has)
+    return f"Mode {mode} lacks {name!r}; these have it: {having}."
 
 
 def key(state: State, hash_: str, at: Instant) -> Key:

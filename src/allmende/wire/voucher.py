@@ -50,10 +50,11 @@ Fields = Sequence[tuple[str, str]]
 
 
 class Domain(NamedTuple):
-    """Where a signature holds. `vault` has 20 bytes."""
+    """Where a signature holds. `vault` has 20 bytes: it, or the contract of that name."""
 
     chain_id: int
     vault: bytes
+    name: str = NAME
 
 
 class Permit(NamedTuple):
@@ -97,7 +98,7 @@ def channel(account: bytes, lane: int, keccak: Keccak) -> bytes:
 
 def permit_digest(domain: Domain, permit: Permit, keccak: Keccak) -> bytes:
     """What the account signs."""
-    return _digest(domain, "Permit", PERMIT_TYPE, permit._asdict(), keccak)
+    return digest(domain, "Permit", PERMIT_TYPE, permit._asdict(), keccak)
 
 
 def voucher_digest(domain: Domain, channel_id: bytes, amount: int, keccak: Keccak) -> bytes:
@@ -105,12 +106,12 @@ def voucher_digest(domain: Domain, channel_id: bytes, amount: int, keccak: Kecca
     if not 0 <= amount <= AMOUNT_MAX:
         raise OverflowError("a voucher's amount has 128 bits")
     values = {"channelId": channel_id, "maxClaimableAmount": amount}
-    return _digest(domain, "Voucher", VOUCHER_TYPE, values, keccak)
+    return digest(domain, "Voucher", VOUCHER_TYPE, values, keccak)
 
 
 def promise_digest(domain: Domain, promise: Promise, keccak: Keccak) -> bytes:
     """What the market signs for a provider."""
-    return _digest(domain, "Promise", PROMISE_TYPE, promise._asdict(), keccak)
+    return digest(domain, "Promise", PROMISE_TYPE, promise._asdict(), keccak)
 
 
 def typed_data(
@@ -121,7 +122,7 @@ def typed_data(
         "types": {"EIP712Domain": _named(DOMAIN_TYPE), name: _named(type_)},
         "primaryType": name,
         "domain": {
-            "name": NAME,
+            "name": domain.name,
             "version": VERSION,
             "chainId": domain.chain_id,
             "verifyingContract": "0x" + domain.vault.hex(),
@@ -140,7 +141,7 @@ def struct_hash(name: str, type_: Fields, values: Mapping[str, Any], keccak: Kec
 
 def separator(domain: Domain, keccak: Keccak) -> bytes:
     values = {
-        "name": keccak(NAME.encode()),
+        "name": keccak(domain.name.encode()),
         "version": keccak(VERSION.encode()),
         "chainId": domain.chain_id,
         "verifyingContract": domain.vault,
@@ -148,9 +149,10 @@ def separator(domain: Domain, keccak: Keccak) -> bytes:
     return struct_hash("EIP712Domain", DOMAIN_TYPE, values, keccak)
 
 
-def _digest(
+def digest(
     domain: Domain, name: str, type_: Fields, values: Mapping[str, Any], keccak: Keccak
 ) -> bytes:
+    """What is signed, of a struct whose fields are all of fixed size."""
     struct = struct_hash(name, type_, values, keccak)
     return keccak(b"\x19\x01" + separator(domain, keccak) + struct)
 
@@ -168,5 +170,7 @@ def _named(type_: Fields) -> list[dict[str, str]]:
     return [{"name": field, "type": kind} for field, kind in type_]
 
 
-def _shown(value: bytes | int) -> str:
+def _shown(value: bytes | int) -> str | bool:
+    if isinstance(value, bool):
+        return value
     return str(value) if isinstance(value, int) else "0x" + value.hex()
