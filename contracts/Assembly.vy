@@ -69,6 +69,12 @@ struct Rule:
     least: uint256
     most: uint256
 
+struct Bounds:
+    unit: String[16]
+    ranked: uint256  # one more than the class; 0 is no parameter
+    least: uint256
+    most: uint256
+
 struct Call:
     target: address
     data: Bytes[1024]
@@ -208,7 +214,7 @@ propose_least: public(immutable(uint256))  # votes by stake; a member needs none
 money: public(immutable(uint8))  # the class of grants
 
 classes: public(DynArray[Terms, 8])
-rules: public(HashMap[String[64], Rule])
+rules: public(HashMap[String[64], Bounds])
 call_classes: HashMap[address, HashMap[bytes4, uint256]]  # one more than the class
 mission: public(bytes32)  # hash of the market's mission as a text
 
@@ -324,15 +330,15 @@ def propose_parameter(name: String[64], setting: uint256, effective: uint256, te
     @param text What for, or where it is discussed.
     @return The proposal's number.
     """
-    rule: Rule = self.rules[name]
-    assert len(rule.name) > 0, "assembly: no such parameter"
+    rule: Bounds = self.rules[name]
+    assert rule.ranked > 0, "assembly: no such parameter"
     if setting < rule.least or setting > rule.most:
         said: String[256] = concat(
             name, " is ", uint2str(rule.least), " to ", uint2str(rule.most), " ", rule.unit, "."
         )
         raise said
     nothing: DynArray[Call, 4] = []
-    return self._propose(PARAMETER, rule.rank, name, setting, effective, nothing, text)
+    return self._propose(PARAMETER, convert(rule.ranked - 1, uint8), name, setting, effective, nothing, text)
 
 
 @external
@@ -714,7 +720,9 @@ def _class_of(call: Call) -> uint8:
 def _rule(rule: Rule):
     assert len(rule.name) > 0 and rule.least <= rule.most, "assembly: no such bounds"
     assert convert(rule.rank, uint256) < len(self.classes), "assembly: no such class"
-    self.rules[rule.name] = rule
+    self.rules[rule.name] = Bounds(
+        unit=rule.unit, ranked=convert(rule.rank, uint256) + 1, least=rule.least, most=rule.most
+    )
     log Ruled(name=rule.name, rank=rule.rank, least=rule.least, most=rule.most)
 
 

@@ -25,6 +25,7 @@ from allmende.adapters.chain.drive import Driver
 from allmende.adapters.chain.institutions import FILE, keep, recall
 from allmende.adapters.chain.profiles import Profile
 from allmende.adapters.chain.terms import NORMS, OF_PROFILE, Norm
+from allmende.adapters.chain.voting import assembly_values, stake_values
 from allmende.adapters.chain_contracts import Contract
 from allmende.core.identity import FEATURES
 from allmende.custody import ContractCall, Deployment
@@ -77,8 +78,22 @@ class Grant(NamedTuple):
 
 CREATIONS: tuple[Creation, ...] = (
     Creation("Share", lambda f, made: (f.mode_number(), SHARES_MOST)),
+    Creation(
+        "Stake", lambda f, made: stake_values(f.terms.name, made["Share"], f.deployment.credit)
+    ),
+    Creation(
+        "Assembly",
+        lambda f, made: assembly_values(
+            *(f.terms.name, made["Stake"], f.deployment.credit),
+            *(f.deployment.decimals, f.deployment.commons),
+        ),
+    ),
 )
-GRANTS: tuple[Grant, ...] = ()
+GRANTS: tuple[Grant, ...] = (
+    Grant("Share", "HOUSE", "Stake"),
+    Grant("Stake", "LOCKER", "Assembly"),
+    Grant("Assembly", "REGISTRAR", "registrar"),
+)
 NAMES = tuple(creation.name for creation in CREATIONS)
 
 
