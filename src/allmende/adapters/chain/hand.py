@@ -67,11 +67,12 @@ class Hand:
         self._fees = Fees(profile)
         self.pause_s = min(max(profile.block_ms / 2_000, LOOK_MIN_S), LOOK_MAX_S)
 
-    async def send(self, what: str, call: ContractCall) -> Mined | None:
+    async def send(self, what: str, call: ContractCall, gas: int = 0) -> Mined | None:
         """What became of it, once it is final; None if another transaction of this wallet took
-        its nonce. ChainFailed("reverted") before anything is paid where it would be refused."""
+        its nonce. ChainFailed("reverted") before anything is paid where it would be refused, if
+        its `gas` is not given: a public node may estimate no more than so much."""
         chain_id, nonce = await self._chain.chain_id(), await self._chain.nonce(self.address)
-        gas = await self._gas(call)
+        gas = gas or await self._gas(call)
         draft = Draft(
             chain_id=chain_id,
             nonce=nonce,

@@ -53,16 +53,21 @@ class Keys:
         return self._market.sign_digest(digest)
 
     def recover(self, digest: bytes, signature: bytes) -> str:
-        if len(signature) != 65 or signature[64] not in (27, 28):
-            raise ValueError("a signature is 65 bytes, the last of them 27 or 28")
-        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
-        if s > SECP256K1_HALF:
-            raise ValueError("this signature is malleable: its s is high")
-        try:
-            found = Signature(vrs=(signature[64] - 27, r, s))
-            return str(found.recover_public_key_from_msg_hash(digest).to_address())
-        except (BadSignature, ValidationError) as error:
-            raise ValueError(f"this is no signature: {error}") from None
+        return recovered(digest, signature)
+
+
+def recovered(digest: bytes, signature: bytes) -> str:
+    """Whose signature it is. ValueError for what is none, or another spelling of one."""
+    if len(signature) != 65 or signature[64] not in (27, 28):
+        raise ValueError("a signature is 65 bytes, the last of them 27 or 28")
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    if s > SECP256K1_HALF:
+        raise ValueError("this signature is malleable: its s is high")
+    try:
+        found = Signature(vrs=(signature[64] - 27, r, s))
+        return str(found.recover_public_key_from_msg_hash(digest).to_address())
+    except (BadSignature, ValidationError) as error:
+        raise ValueError(f"this is no signature: {error}") from None
 
 
 def open_keys(folder: Path, vault: Vault, house: Account) -> Keys:
