@@ -20,6 +20,7 @@ STAGES = (
     *("spend_permits", "settle_custody", "govern_drills", "govern_juries", "govern_charter"),
     *("verify_evidence", "govern_floors"),
     *("observe_actors", "observe_rewards", "verify_checks", "issue_rewards"),
+    *("settle_federation", "settle_sending", "govern_peers"),
 )
 ROOMS = ("doors", "lab", "adapters")
 STAGE_MAY = (
@@ -37,6 +38,7 @@ STAGE_MAY = (
     *("sortition", "jury_commands", "jury_events"),
     *("checks", "check_commands", "check_events", "ownership", "rewards"),
     *("reward_commands", "reward_events"),
+    *("abroad", "abroad_commands", "abroad_events", "borders"),
     *("charter", "charter_commands", "charter_events", "parameters"),
 )
 PURE = frozenset(

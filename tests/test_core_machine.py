@@ -6,6 +6,8 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from allmende.core import abroad_commands as bc
+from allmende.core import abroad_events as be
 from allmende.core import charter_commands as hc
 from allmende.core import charter_events as he
 from allmende.core import check_commands as kc
@@ -37,8 +39,8 @@ from allmende.lab.world import START, World, ask, founding, secret
 
 ENCODE = msgspec.json.Encoder().encode
 DECODE = msgspec.json.Decoder(e.Any).decode
-COMMANDS = (c, x, cc, dc, vc, jc, kc, rc, tc, hc, mc)
-EVENTS = (e, f, ce, de, ve, je, ke, re, te, he, me)
+COMMANDS = (c, x, cc, dc, vc, jc, kc, rc, tc, hc, mc, bc)
+EVENTS = (e, f, ce, de, ve, je, ke, re, te, he, me, be)
 
 
 def busy() -> World:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from allmende.core import abroad_events as b
 from allmende.core import custody_events as w
 from allmende.core import events as e
 
@@ -99,10 +100,25 @@ def unwrapped(db: sqlite3.Connection, event: w.RightsUnwrapped) -> tuple[str, st
     return "unwrapped", event.reference
 
 
+def sent_abroad(db: sqlite3.Connection, event: b.SentAbroad) -> tuple[str, str]:
+    return "sent_abroad", f"{event.peer}/{event.passage.number}"
+
+
+def from_abroad(db: sqlite3.Connection, event: b.ReceivedFrom) -> tuple[str, str]:
+    return "from_abroad", f"{event.peer}/{event.answer.number}"
+
+
+def passage_ended(db: sqlite3.Connection, event: b.PassageEnded) -> tuple[str, str]:
+    return "went_home" if event.taken else "came_back", f"{event.peer}/{event.number}"
+
+
 MOVED: dict[type[e.Event], Callable[[sqlite3.Connection, Any], tuple[str, str]]] = {
     w.VaultFollowed: followed,
     w.RightsWrapped: wrapped,
     w.WrapEnded: wrap_ended,
     w.RightsUnwrapped: unwrapped,
+    b.SentAbroad: sent_abroad,
+    b.ReceivedFrom: from_abroad,
+    b.PassageEnded: passage_ended,
 }
 """Event -> the kind of movement that it is, and its reference: an address, or what names it."""

@@ -20,6 +20,7 @@ from allmende.adapters.views_custody import MOVED
 from allmende.adapters.views_exchange import EXCHANGE, Exchange
 from allmende.adapters.views_reference import REFERENCE
 from allmende.adapters.views_rows import Rows, Standing
+from allmende.core import abroad_events as b
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core.nouns import Receipt
@@ -28,6 +29,8 @@ from allmende.core.units import SECOND, Instant
 from allmende.wire.journal import Frame
 
 HOUR = 3600 * SECOND
+_SAID = b.SentAbroad, b.ReceivedFrom, b.RefusedFrom
+"""Leaves of their own, see wire.journal.leaves."""
 _DECODE: Callable[[bytes], e.Any] = msgspec.json.Decoder(e.Any).decode
 _PASSED_OVER = tuple(
     b'{"type":"%s"' % kind for kind in (b"reserved", b"checkpointed", b"voided", b"orderrested")
@@ -104,6 +107,8 @@ class Fold:
             self._rows.post(self._hour(), event.postings)
         elif type(event) in MOVED:
             self._movement(event, *MOVED[type(event)](self._db, event))
+        if isinstance(event, _SAID):
+            self._leaf += 1
 
     def _captured(self, event: e.Captured | x.Redeemed) -> None:
         receipt = event.receipt

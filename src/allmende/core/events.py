@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from allmende.core import abroad_events as b
 from allmende.core import charter_events as h
 from allmende.core import check_events as k
 from allmende.core import custody_events as w
@@ -277,5 +278,6 @@ Any: TypeAlias = (
     | k.Any
     | r.Any
     | t.Any
+    | b.Any
 )
 """The union that a journal decodes to."""

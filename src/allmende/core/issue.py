@@ -86,6 +86,8 @@ def mint(state: State, command: c.Mint) -> list[e.Event]:
     assert state.market is not None
     if asset.issuer == state.market.operator:
         raise Refused(Why.NOT_ALLOWED, f"{asset.id} comes by deposit, not by minting.")
+    if asset.issuer not in state.members:
+        raise Refused(Why.NOT_ALLOWED, f"{asset.id} is another market's, and comes from there.")
     if root(state, command.member) != root(state, asset.issuer):
         feature(state, "transfer")
     positive(command.amount)
@@ -103,7 +105,7 @@ def mint(state: State, command: c.Mint) -> list[e.Event]:
 def transfer(state: State, command: c.Transfer) -> list[e.Event]:
     find_member(state, command.source)
     find_member(state, command.target)
-    if command.asset not in state.listings:
+    if command.asset not in state.listings and command.asset not in state.foreign:
         find_asset(state, command.asset)
     allow(state, command.by, command.source, command.at)
     inside = root(state, command.source) == root(state, command.target)

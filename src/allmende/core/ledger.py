@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from allmende.core import wallets
+from allmende.core.abroad import GRAINS
 from allmende.core.contracts import Order
 from allmende.core.nouns import BOND, ISSUER, Posting, Receipt, payer
 from allmende.core.refusals import Refused, Why
@@ -48,7 +49,7 @@ def require(state: State, account: str, asset: str, amount: Amount, budget: str 
     where the account's owner has a wallet."""
     missing = amount - available(state, account, asset)
     if missing > 0:
-        said = "{} grains of".format if asset in state.listings else credits
+        said = "{} grains of".format if _counted(state, asset) else credits
         raise Refused(
             Why.NO_CREDIT,
             f"{said(missing)} {asset} are missing on the account of {account!r}: it needs "
@@ -57,6 +58,12 @@ def require(state: State, account: str, asset: str, amount: Amount, budget: str 
             asset=asset,
         )
     wallets.require(state, account, asset, amount, budget)
+
+
+def _counted(state: State, asset: str) -> bool:
+    """Whether it is a right, ours or another market's."""
+    foreign = state.foreign.get(asset)
+    return asset in state.listings or (foreign is not None and foreign.unit == GRAINS)
 
 
 def post(state: State, postings: Sequence[Posting], *, spent: bool = True) -> None:

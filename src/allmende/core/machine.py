@@ -16,6 +16,7 @@ import msgspec
 from msgspec import structs
 
 from allmende.core import (
+    borders,
     budgets,
     floors,
     govern,
@@ -23,6 +24,7 @@ from allmende.core import (
     govern_drills,
     govern_floors,
     govern_juries,
+    govern_peers,
     identity,
     issue,
     issue_rewards,
@@ -35,7 +37,9 @@ from allmende.core import (
     rights,
     settle,
     settle_custody,
+    settle_federation,
     settle_rights,
+    settle_sending,
     spend,
     spend_permits,
     spend_rights,
@@ -55,7 +59,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import Served, State
 
 STAGES = (
-    *(govern, govern_drills, govern_floors, govern_juries, govern_charter),
+    *(govern, govern_drills, govern_floors, govern_juries, govern_charter, govern_peers),
     *(identity, issue, issue_rights, issue_titles, issue_trees, issue_rewards, verify_evidence),
     *(trade, trade_calls, trade_quotes, trade_orders),
     *(
@@ -68,6 +72,8 @@ STAGES = (
         verify_cases,
         verify_checks,
         settle_rights,
+        settle_federation,
+        settle_sending,
     ),
     observe_actors,
 )
@@ -142,7 +148,7 @@ def _remember(state: State, event: e.Event) -> None:
 def check(state: State) -> None:
     """The invariants, asserted. Linear in the state: for tests, audits and simulation."""
     parts = (ledger, budgets, wallets, trade, orders, rights, settle, govern, govern_drills, floors)
-    for part in (*parts, issue_titles):
+    for part in (*parts, issue_titles, borders):
         part.check(state)
 
 

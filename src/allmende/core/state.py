@@ -12,6 +12,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from allmende.core import events
+from allmende.core.abroad import Ended, Foreign, Passage, Peering
 from allmende.core.charter import Charter
 from allmende.core.checks import Check
 from allmende.core.contracts import Case, Claim, Instrument, Order, Plea, QuoteRequest
@@ -279,3 +280,11 @@ class State(Struct):
     """Who decides on the rules, if it is not the operator."""
     enacted: int = 0
     """The last decision that was taken from there."""
+    peers: dict[str, Peering] = field(default_factory=dict)
+    """other markets, by their id here"""
+    passages: dict[str, Passage] = field(default_factory=dict)
+    """peer/number -> what is on its way there, and not answered"""
+    foreign: dict[str, Foreign] = field(default_factory=dict)
+    """other markets' assets that are held here, by their id here"""
+    ended: dict[str, Ended] = field(default_factory=dict)
+    """peer/right -> what a right's grains brought whose window ended while they were abroad"""

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from allmende.core import abroad_commands as bc
 from allmende.core import charter_commands as h
 from allmende.core import check_commands as kc
 from allmende.core import commands as c
@@ -58,6 +59,14 @@ EVIDENCE: dict[str, type[c.Command]] = {
     "withdraw_assessment": v.WithdrawAssessment,
     "set_floor": v.SetFloor,
 }
+PEERS: dict[str, type[c.Command]] = {
+    "add_peer": bc.AddPeer,
+    "remove_peer": bc.RemovePeer,
+    "suspend_peer": bc.SuspendPeer,
+    "resume_peer": bc.ResumePeer,
+    "send_abroad": bc.SendAbroad,
+    "return_passage": bc.ReturnPassage,
+}
 COMMANDS: dict[str, type[c.Command]] = {
     "add_member": c.AddMember,
     "add_budget": c.AddBudget,
@@ -89,6 +98,7 @@ COMMANDS: dict[str, type[c.Command]] = {
     "reveal": kc.Reveal,
     "name_payee": rc.NamePayee,
     "attest_training": rc.AttestTraining,
+    **PEERS,
     **EVIDENCE,
     **EXCHANGE,
 }
@@ -102,6 +112,7 @@ NOUN = {
     "list_instrument": "instrument",
     "file_evidence": "evidence",
     "assess": "assessment",
+    "add_peer": "peer",
 }
 """Commands that carry one noun, whose fields stand flat in the request."""
 OURS = frozenset({"by", "at", "idem"})

@@ -16,6 +16,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
+from allmende.core import abroad
+from allmende.core import abroad_events as b
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core.settle import canonical, leaf_hash, receipt_leaf
@@ -74,13 +76,18 @@ def signed(head_: bytes) -> bytes:
 
 
 def leaves(events: Iterable[e.Event]) -> list[bytes]:
-    """Leaf hashes of what members may prove: receipts, and closed batches, in order."""
+    """Leaf hashes of what members and other markets may prove, in order: receipts,
+    closed batches, and what was sent abroad or answered."""
     found = []
     for event in events:
         if isinstance(event, e.Captured | e.Finalised | x.Redeemed):
             found.append(receipt_leaf(event.receipt))
         elif isinstance(event, e.BatchClosed):
             found.append(leaf_hash(canonical(event)))
+        elif isinstance(event, b.SentAbroad):
+            found.append(abroad.leaf(event.passage))
+        elif isinstance(event, b.ReceivedFrom | b.RefusedFrom):
+            found.append(abroad.leaf(event.answer))
     return found
 
 
