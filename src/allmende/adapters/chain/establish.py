@@ -88,11 +88,13 @@ CREATIONS: tuple[Creation, ...] = (
             *(f.deployment.decimals, f.deployment.commons),
         ),
     ),
+    Creation("Titles", lambda f, made: (f.mode_number(), f.deployment.credit)),
 )
 GRANTS: tuple[Grant, ...] = (
     Grant("Share", "HOUSE", "Stake"),
     Grant("Stake", "LOCKER", "Assembly"),
     Grant("Assembly", "REGISTRAR", "registrar"),
+    Grant("Titles", "REGISTRAR", "founder"),
 )
 NAMES = tuple(creation.name for creation in CREATIONS)
 
