@@ -19,24 +19,36 @@ ADMIN, ANNA, BEN, MALLORY, COMMONS = (
 )
 DAY = 86_400
 CAP = 2**120
+MOST = 2**70
 GIFTS = {ANNA.bytes: 60, BEN.bytes: 40}
 
 
 class Drop:
-    """An airdrop of a list, with its share."""
+    """An airdrop of a list, with its share; the admin gives."""
 
     def __init__(self, amounts: dict[bytes, int], *, mode: int = 0, cap: int = CAP) -> None:
+        self.share = deploy("Share", mode, cap, by=ADMIN.address)
+        self.drop = deploy("Airdrop", self.share.address, COMMONS.address, MOST, by=ADMIN.address)
+        self.share.grantRole(keccak(b"MINTER"), self.drop.address, sender=ADMIN.address)
+        self.drop.grantRole(keccak(b"GIVER"), ADMIN.address, sender=ADMIN.address)
+        self.begin(amounts)
+
+    def begin(self, amounts: dict[bytes, int], total: int | None = None) -> None:
+        """From now on everything is about this round."""
         self.lines = claims.lines(amounts)
         self.tree = claims.levels(self.lines, keccak)
-        self.share = deploy("Share", mode, cap, by=ADMIN.address)
-        until = boa.env.evm.patch.timestamp + DAY
-        words = (self.tree[-1][0], claims.total(self.lines), until, COMMONS.address)
-        self.drop = deploy("Airdrop", self.share.address, *words)
-        self.share.grantRole(keccak(b"MINTER"), self.drop.address, sender=ADMIN.address)
+        self.until = boa.env.evm.patch.timestamp + DAY
+        sum_ = claims.total(self.lines) if total is None else total
+        self.drop.begin(self.tree[-1][0], sum_, self.until, sender=ADMIN.address)
+        self.round = self.drop.count()
+
+    def given(self) -> int:
+        return int(self.drop.rounds(self.round)[2])
 
     def line(self, of: Person) -> tuple[Any, ...]:
         found = next(line for line in self.lines if line.account == of.bytes)
-        return found.place, of.address, found.amount, claims.proof(self.tree, found.place)
+        shown = claims.proof(self.tree, found.place)
+        return self.round, found.place, of.address, found.amount, shown
 
     def claim(self, of: Person, by: Person | None = None) -> None:
         self.drop.claim(*self.line(of), sender=(by or of).address)
@@ -50,11 +62,8 @@ def rig() -> Iterator[Drop]:
 
 def test_a_line_is_paid_once_in_every_mode(rig: Drop) -> None:
     rig.claim(ANNA)
-    assert (rig.share.balanceOf(ANNA.address), rig.drop.given()) == (60, 60)
-    assert (rig.drop.claimed(rig.line(ANNA)[0]), rig.drop.claimed(rig.line(BEN)[0])) == (
-        True,
-        False,
-    )
+    assert (rig.share.balanceOf(ANNA.address), rig.given()) == (60, 60)
+    assert [rig.drop.claimed(*rig.line(who)[:2]) for who in (ANNA, BEN)] == [True, False]
     with refused("claims: claimed already"):
         rig.claim(ANNA)
     with refused("claims: claimed already"):
@@ -68,21 +77,25 @@ def test_another_may_claim_for_her_and_gains_nothing(rig: Drop) -> None:
 
 
 def test_a_forged_line_pays_nothing(rig: Drop) -> None:
-    index, account, amount, proof = rig.line(ANNA)
+    round_, index, account, amount, proof = rig.line(ANNA)
     other = rig.line(BEN)
     forged = [
         (index, MALLORY.address, amount, proof),
         (index, account, amount + 1, proof),
         (index + 256, account, amount, proof),  # another bit of the same place
-        (other[0], account, amount, proof),
-        (index, account, amount, other[3]),
+        (other[1], account, amount, proof),
+        (index, account, amount, other[4]),
         (index, account, amount, []),
         (index, account, amount, [*proof, bytes(32)]),
     ]
     for line in forged:
-        assert not rig.drop.listed(*line)
+        assert not rig.drop.listed(round_, *line)
         with refused("claims: not in the list"):
-            rig.drop.claim(*line, sender=MALLORY.address)
+            rig.drop.claim(round_, *line, sender=MALLORY.address)
+    for unknown in (0, 2):
+        assert not rig.drop.listed(unknown, *rig.line(ANNA)[1:])
+        with refused("airdrop: no such round"):
+            rig.drop.claim(unknown, *rig.line(ANNA)[1:], sender=ANNA.address)
     assert rig.share.totalSupply() == 0
 
 
@@ -91,24 +104,24 @@ def test_a_node_of_the_tree_is_no_line(rig: Drop) -> None:
     left, right = sorted(rig.tree[0])
     said = (int.from_bytes(left, "big"), "0x" + right[12:].hex(), int.from_bytes(right, "big"), [])
     with refused("claims: not in the list"):
-        rig.drop.claim(*said, sender=MALLORY.address)
+        rig.drop.claim(rig.round, *said, sender=MALLORY.address)
 
 
 def test_the_last_second_counts_and_the_rest_goes_to_the_commons_once(rig: Drop) -> None:
     rig.claim(ANNA)
     with refused("airdrop: not over"):
-        rig.drop.give_back(sender=MALLORY.address)
-    boa.env.evm.patch.timestamp = rig.drop.deadline()
+        rig.drop.give_back(rig.round, sender=MALLORY.address)
+    boa.env.evm.patch.timestamp = rig.until
     with boa.env.anchor():
         rig.claim(BEN)
-    boa.env.evm.patch.timestamp = rig.drop.deadline() + 1
+    boa.env.evm.patch.timestamp = rig.until + 1
     with refused("airdrop: over"):
         rig.claim(BEN)
-    rig.drop.give_back(sender=MALLORY.address)
+    rig.drop.give_back(rig.round, sender=MALLORY.address)
     with refused("airdrop: nothing left"):
-        rig.drop.give_back(sender=MALLORY.address)
+        rig.drop.give_back(rig.round, sender=MALLORY.address)
     assert rig.share.balanceOf(COMMONS.address) == 40
-    assert (rig.share.totalSupply(), rig.drop.given()) == (100, rig.drop.total())
+    assert (rig.share.totalSupply(), rig.given()) == (100, 100)
 
 
 def test_a_list_beyond_the_cap_loses_nobody_his_line() -> None:
@@ -117,33 +130,45 @@ def test_a_list_beyond_the_cap_loses_nobody_his_line() -> None:
         rig.claim(ANNA)
         with refused("share: over the cap"):
             rig.claim(BEN)
-        assert not rig.drop.claimed(rig.line(BEN)[0])
+        assert not rig.drop.claimed(*rig.line(BEN)[:2])
         rig.share.burn(30, sender=ANNA.address)
         rig.claim(BEN)
 
 
-def test_a_root_of_more_than_its_total_stops_at_the_total() -> None:
-    with boa.env.anchor():
-        rig = Drop(GIFTS)
-        words = (rig.tree[-1][0], 99, rig.drop.deadline(), COMMONS.address)
-        less = deploy("Airdrop", rig.share.address, *words)
-        rig.share.grantRole(keccak(b"MINTER"), less.address, sender=ADMIN.address)
-        less.claim(*rig.line(ANNA))
-        with refused("airdrop: over the total"):
-            less.claim(*rig.line(BEN))
+def test_a_root_of_more_than_its_total_stops_at_the_total(rig: Drop) -> None:
+    rig.begin(GIFTS, total=99)
+    rig.claim(ANNA)
+    with refused("airdrop: over the total"):
+        rig.claim(BEN)
 
 
-def test_what_makes_no_airdrop_is_not_deployed() -> None:
-    now = boa.env.evm.patch.timestamp
-    root = keccak(b"root")
-    for words, says in (
-        ((bytes(32), 1, now + 1, COMMONS.address), "an empty list"),
-        ((root, 0, now + 1, COMMONS.address), "an empty list"),
-        ((root, 1, now, COMMONS.address), "airdrop: over"),
-        ((root, 1, now + 1, ZERO), "no commons"),
-    ):
-        with boa.env.anchor(), pytest.raises(AssertionError, match=says):
-            deploy("Airdrop", COMMONS.address, *words)
+def test_each_round_has_its_own_list_and_pays_it_once(rig: Drop) -> None:
+    first = rig.line(ANNA)
+    rig.begin({ANNA.bytes: 5, MALLORY.bytes: 1})
+    with refused("claims: not in the list"):
+        rig.drop.claim(rig.round, *first[1:], sender=ANNA.address)
+    rig.drop.claim(*first, sender=ANNA.address)
+    rig.claim(ANNA)
+    with refused("claims: claimed already"):
+        rig.claim(ANNA)
+    assert rig.share.balanceOf(ANNA.address) == 65
+
+
+def test_only_who_may_gives_and_never_more_than_there_is(rig: Drop) -> None:
+    root, later = keccak(b"root"), boa.env.evm.patch.timestamp + DAY
+    with refused("access_control"):
+        rig.drop.begin(root, 1, later, sender=MALLORY.address)
+    for total, says in ((MOST - 99, "more than there is to give"), (0, "an empty list")):
+        with refused(f"airdrop: {says}"):
+            rig.drop.begin(root, total, later, sender=ADMIN.address)
+    with refused("airdrop: an empty list"):
+        rig.drop.begin(bytes(32), 1, later, sender=ADMIN.address)
+    with refused("airdrop: over"):
+        rig.drop.begin(root, 1, boa.env.evm.patch.timestamp, sender=ADMIN.address)
+    rig.drop.begin(root, MOST - 100, later, sender=ADMIN.address)
+    assert rig.drop.promised() == MOST
+    with boa.env.anchor(), pytest.raises(AssertionError, match="no commons"):
+        deploy("Airdrop", rig.share.address, ZERO, MOST)
 
 
 @given(
@@ -169,5 +194,5 @@ def test_the_contract_accepts_exactly_the_lines_that_python_proves(
             )
             expected = claims.proved(rig.tree[-1][0], said, shown, keccak)
             asked = (said.place, "0x" + said.account.hex(), said.amount, shown)
-            assert rig.drop.listed(*asked) == expected
-        assert rig.drop.total() == sum(amounts.values())
+            assert rig.drop.listed(rig.round, *asked) == expected
+        assert rig.drop.promised() == sum(amounts.values())
