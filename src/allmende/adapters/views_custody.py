@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from allmende.core import abroad_events as b
+from allmende.core import charter_events as h
 from allmende.core import custody_events as w
 from allmende.core import events as e
 
@@ -112,6 +113,11 @@ def passage_ended(db: sqlite3.Connection, event: b.PassageEnded) -> tuple[str, s
     return "went_home" if event.taken else "came_back", f"{event.peer}/{event.number}"
 
 
+def enacted(db: sqlite3.Connection, event: h.Enacted) -> tuple[str, str]:
+    """A grant out of the commons; any other decision moves nothing, and stands in no line."""
+    return "granted", f"decision {event.decision.number}"
+
+
 MOVED: dict[type[e.Event], Callable[[sqlite3.Connection, Any], tuple[str, str]]] = {
     w.VaultFollowed: followed,
     w.RightsWrapped: wrapped,
@@ -120,5 +126,6 @@ MOVED: dict[type[e.Event], Callable[[sqlite3.Connection, Any], tuple[str, str]]]
     b.SentAbroad: sent_abroad,
     b.ReceivedFrom: from_abroad,
     b.PassageEnded: passage_ended,
+    h.Enacted: enacted,
 }
 """Event -> the kind of movement that it is, and its reference: an address, or what names it."""

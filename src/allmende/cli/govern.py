@@ -11,6 +11,7 @@ import click
 
 COMMANDS = {
     "simulate": ("govern_simulate", "What a rule would have changed, on real requests."),
+    "levy": ("govern_levy", "What the commons took of every price, and what it paid out."),
     "jury": ("govern_jury", "Juries by lot: call, draw, check, list."),
 }
 """Name -> (module here, what it does), in the order in which help lists them. A module's command

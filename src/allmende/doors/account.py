@@ -55,6 +55,7 @@ class Account:
             "/api/offers": (self.offers, "Standing offers. Public."),
             "/api/drills": (self.drills, "Drills, the newest first, and what they showed. Public."),
             "/api/juries": (self.juries, "Juries by lot; lists and names for members."),
+            "/api/levy": (self.levy, "What the commons took and paid, by month. Public."),
             "/api/parameters": (self.parameters, "The rules, their bounds, what is due. Public."),
             "/api/batches": (self.batches, "Closed batches. Public."),
             "/api/cases": (self.cases, "Open cases, with what they rest on. Operators."),
@@ -117,6 +118,10 @@ class Account:
         before, limit = number(request, "before"), number(request, "limit") or 50
         known = self._anybody(request) is not None
         return reply(await self._history.juries(known=known, before=before, limit=limit))
+
+    async def levy(self, _: Request) -> Response:
+        await self._history.fresh()
+        return reply(await self._history.levy())
 
     async def parameters(self, _: Request) -> Response:
         return reply(lookups.parameters(self._desk.state))

@@ -22,7 +22,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.settle import receipt_leaf
 from allmende.core.units import METERS, credits
 from allmende.desk import Desk
-from allmende.doors import drilling, juries, sight
+from allmende.doors import drilling, juries, levy, sight
 from allmende.doors.lookups import market
 from allmende.doors.lots import text
 from allmende.doors.plain import iso
@@ -178,6 +178,10 @@ class History:
     async def juries(self, *, known: bool, before: int | None = None, limit: int = 50) -> list[Row]:
         """Juries, newest first; see doors.juries."""
         return await juries.juries(self._views, known=known, before=before, limit=limit)
+
+    async def levy(self) -> Row:
+        """What the commons took and paid; see doors.levy."""
+        return await levy.levy(self._views, self._desk.state)
 
     async def totals(self, viewer: Viewer | None) -> dict[str, list[Row]]:
         """Totals by dimension. Everybody sees the market's; members' are as visible as they."""

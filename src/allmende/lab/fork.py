@@ -24,8 +24,8 @@ from allmende.core import exchange_commands as xc
 from allmende.core import exchange_events as x
 from allmende.core import ledger, machine
 from allmende.core.facts import move
-from allmende.core.govern import PARAMETERS
 from allmende.core.nouns import ISSUER, Policy
+from allmende.core.parameters import PARAMETERS
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import Amount, Instant
