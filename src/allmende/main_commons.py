@@ -19,6 +19,9 @@ from starlette.routing import Route
 from allmende.desk import Desk
 from allmende.doors.counter import Counter
 from allmende.doors.pages import Page
+from allmende.doors.title_follow import CONTRACT as TITLES
+from allmende.doors.title_follow import TitleFollow
+from allmende.doors.titles import TitlesDoor
 from allmende.institutions import Commons
 from allmende.main_duties import Duties
 from allmende.ports import Clock, Sender, Views
@@ -42,19 +45,34 @@ class CommonsSide:
 
     def __init__(self, parts: CommonsParts) -> None:
         self._parts = parts
+        self._titles = TitlesDoor(parts.desk)
         self.commons: Commons | None = None
         self._following: list[tuple[str, Callable[[], Awaitable[object]]]] = []
 
     def routes(self) -> list[Route]:
         """What the hall gets besides its own doors."""
-        return []
+        return [*self._titles.routes()]
 
     def pages(self) -> Mapping[str, Page]:
-        return {}
+        return {**self._titles.pages()}
 
-    def stand(self, commons: Commons) -> None:
-        """From now on they are there."""
+    def stand(self, commons: Commons, decimals: int) -> None:
+        """From now on they are there; `decimals` are the pay unit's."""
         self.commons = commons
+        if TITLES in commons:
+            self._follow_titles(commons, decimals)
+
+    def _follow_titles(self, commons: Commons, decimals: int) -> None:
+        parts = self._parts
+        assert parts.desk.state.market is not None
+        house = dict.fromkeys(
+            (parts.keys.house, parts.keys.market), parts.desk.state.market.operator
+        )
+        follow = TitleFollow(
+            *(parts.desk, parts.clock, commons, parts.sender, parts.keys.keccak, house)
+        )
+        self._titles.stand(follow, commons.record, decimals)
+        self._following.append(("Titles", follow.step))
 
     async def step(self) -> None:
         """Each follower once, whatever becomes of the others."""

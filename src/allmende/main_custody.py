@@ -259,7 +259,8 @@ class CustodySide:
         )
         if established is not None:
             record, contracts = established
-            self.commons.stand(ChainCommons(opened.chain, record, contracts, opened.profile))
+            made = ChainCommons(opened.chain, record, contracts, opened.profile)
+            self.commons.stand(made, deployment.decimals)
         return established
 
     def _look(

@@ -19,6 +19,9 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.titles import ROYALTY_PPM_MAX, Token
 
+WHY_MAX = 300
+"""Characters of a chain's own words that are kept."""
+
 
 def find_title(state: State, id_: str) -> Title:
     found = state.titles.get(id_)
@@ -75,7 +78,8 @@ def end_mint(state: State, command: c.EndTitleMint) -> list[e.Event]:
     token = _of_house(state, command)
     if token.minted:
         raise Refused(Why.EXISTS, f"Title {command.id!r} is minted.")
-    return [f.TitleMintEnded(at=command.at, id=command.id, minted=command.minted)]
+    why = "" if command.minted else command.why[:WHY_MAX]
+    return [f.TitleMintEnded(at=command.at, id=command.id, minted=command.minted, why=why)]
 
 
 def follow(state: State, command: c.FollowTitle) -> list[e.Event]:

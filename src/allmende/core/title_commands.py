@@ -24,10 +24,11 @@ class MintTitle(Command, frozen=True):
 
 
 class EndTitleMint(Command, frozen=True):
-    """It is minted, or never will be; then it can be asked for again."""
+    """It is minted, or never will be, and `why`; then it can be asked for again."""
 
     id: str
     minted: bool
+    why: str = ""
 
 
 class FollowTitle(Command, frozen=True):

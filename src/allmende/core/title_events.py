@@ -19,8 +19,11 @@ class TitleMintAsked(Event, frozen=True):
 
 
 class TitleMintEnded(Event, frozen=True):
+    """`why` it never will be, as the chain said."""
+
     id: str
     minted: bool
+    why: str = ""
 
 
 class TitleMoved(Event, frozen=True):

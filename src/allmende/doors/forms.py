@@ -26,6 +26,7 @@ PAGES = {
     "issue_key": "keys",
     "revoke_key": "keys",
     "register_title": "offers",
+    "mint_title": "titles",
     "post_offer": "offers",
     "withdraw_offer": "offers",
     "close_batch": "settle",
@@ -46,6 +47,8 @@ OWN = "_"
 sending of the form."""
 
 NUMBERS = frozenset({"context", "max_output", "per_minute", "value", "idle_s"})
+PERCENTS = frozenset({"royalty_ppm"})
+"""Typed in percent."""
 LISTS = frozenset({"models", "endpoints"})
 FLAGS = frozenset({"allow_private"})
 COUNTS = frozenset({("post_offer", "capacity")})
@@ -102,6 +105,8 @@ def _value(command: str, name: str, text: str) -> Any:
         return None
     if name in DECIMALS:
         return text.replace(",", ".")
+    if name in PERCENTS:
+        return _ppm(text, text)
     if name in LISTS:
         return [part.strip() for part in text.split(",") if part.strip()]
     if name in FLAGS:
@@ -120,11 +125,17 @@ def _shares(text: str) -> list[Any]:
     shares: list[Any] = []
     for line in text.splitlines():
         words = line.split()
-        percent = words[2].rstrip("%").replace(",", ".") if len(words) == 3 else ""
-        whole, _, part = percent.partition(".")
-        if (whole + part).isdecimal() and len(part) <= 4:
-            ppm = int(whole or "0") * 10_000 + int(part.ljust(4, "0") or "0")
+        ppm = _ppm(words[2], None) if len(words) == 3 else None
+        if ppm is not None:
             shares.append({"role": words[0], "account": words[1], "ppm": ppm})
         elif words:
             shares.append(line)
     return shares
+
+
+def _ppm(text: str, otherwise: Any) -> Any:
+    """Percent with up to four decimals, as millionths: "2.5" is 25_000."""
+    whole, _, part = text.strip().rstrip("%").strip().replace(",", ".").partition(".")
+    if not (whole + part).isdecimal() or len(part) > 4 or len(whole) > 9:
+        return otherwise
+    return int(whole or "0") * 10_000 + int(part.ljust(4, "0") or "0")

@@ -150,8 +150,11 @@ def keys(state: State, viewer: Viewer) -> list[Row]:
 
 
 def titles(state: State) -> list[Row]:
-    rows: list[Row] = [msgspec.to_builtins(title) for title in state.titles.values()]
-    return rows
+    """With its token, `None` where nobody asked for one; `holder` is as far as we followed."""
+    return [
+        {**msgspec.to_builtins(title), "token": msgspec.to_builtins(state.tokens.get(title.id))}
+        for title in state.titles.values()
+    ]
 
 
 def offers(state: State, viewer: Viewer | None, at: Instant) -> list[Row]:

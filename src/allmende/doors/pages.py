@@ -220,6 +220,8 @@ class Pages:
             return RedirectResponse(f"/sign-in?next=/{forms.PAGES.get(name, 'market')}", 303)
         sent = await form(request)
         place = forms.place(name, sent)
+        if place.page not in self._pages:  # not every market has all of them
+            raise Refused(Why.NOT_FOUND)
         try:
             fields = forms.fields(name, sent)
             answer = await self._counter.do(name, fields, viewer, sent.get("_idem", ""))
