@@ -21,6 +21,7 @@ from allmende.adapters import chain_contracts
 from allmende.adapters.chain.abi import Abi
 from allmende.adapters.chain.calls import role_id
 from allmende.adapters.chain.deploy import Contracts, silent
+from allmende.adapters.chain.distribution import AIRDROPS_MOST, lab_sale, sale_values
 from allmende.adapters.chain.drive import Driver
 from allmende.adapters.chain.institutions import FILE, keep, recall
 from allmende.adapters.chain.profiles import Profile
@@ -28,6 +29,7 @@ from allmende.adapters.chain.terms import NORMS, OF_PROFILE, Norm
 from allmende.adapters.chain.voting import assembly_values, stake_values
 from allmende.adapters.chain_contracts import Contract
 from allmende.core.identity import FEATURES
+from allmende.core.offering import Terms as SaleTerms
 from allmende.custody import ContractCall, Deployment
 from allmende.institutions import Institutions
 from allmende.ports import Chain, ChainFailed, Sender
@@ -51,6 +53,8 @@ class Founding(Struct, frozen=True, kw_only=True):
     """Whose key signs credentials, of members and of buyers."""
     deployment: Deployment
     """What stands already. Its operator sends all of this."""
+    sale: SaleTerms | None = None
+    """How shares are sold; a lab sells them without a word."""
 
     @property
     def terms(self) -> Norm:
@@ -60,12 +64,18 @@ class Founding(Struct, frozen=True, kw_only=True):
         """As modes.vy counts them."""
         return list(FEATURES).index(self.mode)
 
+    def selling(self) -> SaleTerms | None:
+        """None where there is no sale."""
+        if self.sale is None and self.mode == "lab":
+            return lab_sale(self.deployment.made_at, self.deployment.decimals)
+        return self.sale
+
 
 class Creation(NamedTuple):
-    """A contract, and what its constructor is given."""
+    """A contract, and what its constructor is given; None where there is to be none."""
 
     name: str
-    values: Callable[[Founding, Made], Sequence[Any]]
+    values: Callable[[Founding, Made], Sequence[Any] | None]
 
 
 class Grant(NamedTuple):
@@ -89,8 +99,14 @@ CREATIONS: tuple[Creation, ...] = (
         ),
     ),
     Creation("Titles", lambda f, made: (f.mode_number(), f.deployment.credit)),
+    Creation("Airdrop", lambda f, made: (made["Share"], f.deployment.commons, AIRDROPS_MOST)),
+    Creation("Sale", lambda f, made: _sale(f, made)),
 )
 GRANTS: tuple[Grant, ...] = (
+    Grant("Share", "MINTER", "Airdrop"),
+    Grant("Share", "MINTER", "Sale"),
+    Grant("Airdrop", "GIVER", "founder"),
+    Grant("Sale", "ISSUER", "registrar"),
     Grant("Share", "HOUSE", "Stake"),
     Grant("Stake", "LOCKER", "Assembly"),
     Grant("Assembly", "REGISTRAR", "registrar"),
@@ -110,8 +126,10 @@ async def establish(
     driver, founder = Driver(sender, founding.profile, told), founding.deployment.operator
     made = {"founder": founder, "registrar": founding.registrar}
     for name, values in CREATIONS:
-        data = Abi(contracts[name]).creation(*values(founding, made))
-        made[name] = await driver.created(_key(f"create {name}"), founder, data)
+        given = values(founding, made)
+        if given is not None:
+            data = Abi(contracts[name]).creation(*given)
+            made[name] = await driver.created(_key(f"create {name}"), founder, data)
     for step, call in _steps(contracts, founding, made):
         driver.want(_key(step), call)
     done = await driver.final()
@@ -126,8 +144,8 @@ async def establish(
         founder=founder,
         registrar=founding.registrar,
         credit=founding.deployment.credit,
-        contracts={name: made[name] for name in NAMES},
-        codes={name: contracts[name].code_hash for name in sorted(NAMES)},
+        contracts={name: made[name] for name in NAMES if name in made},
+        codes={name: contracts[name].code_hash for name in sorted(NAMES) if name in made},
         made_at=last.time_s,
     )
 
@@ -166,6 +184,14 @@ async def ensure_established(
     return known, contracts
 
 
+def _sale(founding: Founding, made: Made) -> Sequence[Any] | None:
+    terms, there = founding.selling(), founding.deployment
+    if terms is None:
+        return None
+    where = made["Share"], there.credit, there.commons
+    return sale_values(founding.mode_number(), *where, terms)
+
+
 def _key(step: str) -> str:
     return f"establish: {step}"
 
@@ -175,8 +201,10 @@ def _steps(contracts: Contracts, founding: Founding, made: Made) -> list[tuple[s
     steps = [
         (f"grant {role} of {name} to {to}", _grant(contracts, made, name, role, made[to]))
         for name, role, to in GRANTS
+        if name in made and to in made
     ]
-    for name in (name for name in NAMES if "Assembly" in made and has_roles(contracts[name])):
+    there = [name for name in NAMES if name in made and has_roles(contracts[name])]
+    for name in there if "Assembly" in made else ():
         given = _grant(contracts, made, name, ADMIN, made["Assembly"])
         left = _renounce(contracts, made, name, founding.deployment.operator)
         steps += [(f"{name} to the Assembly", given), (f"{name} given away", left)]

@@ -37,6 +37,6 @@ def _wanted(name: str, record: Institutions) -> dict[str, list[str]]:
     who = {**record.contracts, "founder": record.founder, "registrar": record.registrar}
     wanted = {ADMIN: [record.contracts["Assembly"]]} if "Assembly" in record.contracts else {}
     for contract, role, to in GRANTS:
-        if contract == name:
+        if contract == name and to in who:
             wanted.setdefault(role, []).append(who[to])
     return wanted
