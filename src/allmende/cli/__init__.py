@@ -45,7 +45,7 @@ COMMANDS = {
     "allocate": ("allocate", "Who would have got a scarce day's tokens under which rule."),
     "govern": ("govern", "Who decides on the rules, and what a decision would change."),
     "observatory": ("observatory", "Who gains, who depends on whom, what it costs the climate."),
-    "lab": ("lab", "Experiments that rerun published results: gode-sunder."),
+    "lab": ("lab", "Experiments: gode-sunder, cap-cost, capture."),
     "sim": ("running", "Whole markets under a virtual clock, with faults."),
     "crash": ("running", "kill -9 a market under load, and audit each restart."),
     "overshoot": ("running", "1,000 requests at once against a budget that affords 137."),

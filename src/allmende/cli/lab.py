@@ -22,6 +22,25 @@ def cap_cost(requests: int, seed: int) -> None:
     sys.exit(main(requests, seed, click.echo))
 
 
+@lab.command("capture")
+@click.option("--seeds", default=20, show_default=True, help="Crowds that are drawn.")
+@click.option("--members", default=200, show_default=True, type=click.IntRange(10, 2_000))
+@click.option("--come", default=0.35, show_default=True, type=click.FloatRange(0, 1),
+              help="The chance that one of the others votes.")  # fmt: skip
+@click.option("--stake-worth", default=1_000_000.0, show_default=True,
+              help="Credits that all stake is worth: assumed.")  # fmt: skip
+@click.option("--voice", default=500.0, show_default=True,
+              help="Credits for one member's voice: assumed.")  # fmt: skip
+def capture(seeds: int, members: int, come: float, stake_worth: float, voice: float) -> None:
+    """What it takes to capture a vote: one chamber, two, square roots, the mission clause.
+
+    On the real tally. Ends with 0 if 90 % of stake does not reach the mission.
+    """
+    from allmende.lab.capture import Town, main
+
+    sys.exit(main(seeds, Town(members, come, come, stake_worth, voice), click.echo))
+
+
 @lab.command("gode-sunder")
 @click.option("--seeds", default=20, show_default=True, help="How many sessions of each kind.")
 @click.option("--start", default=0, show_default=True, help="The first seed.")
