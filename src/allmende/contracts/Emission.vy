@@ -1,0 +1,1 @@
+../../../contracts/Emission.vy
