@@ -48,7 +48,7 @@ contracts: $(DEV) ## the contracts' random runs, a million calls and more, SEED=
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto --hypothesis-seed=$(SEED) \
 	  -o faulthandler_timeout=0 --durations=0 tests/contracts/test_ledgers.py tests/contracts/test_vault_machine.py \
 	  tests/contracts/test_sale_machine.py \
-	  tests/contracts/test_titles_machine.py \
+	  tests/contracts/test_emission_machine.py tests/contracts/test_titles_machine.py \
 	  tests/contracts/test_bridge_machine.py
 
 anvil: $(DEV) ## the contracts' tests on anvil (npm install @foundry-rs/anvil, and its bin on the PATH)
