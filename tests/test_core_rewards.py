@@ -29,6 +29,7 @@ from allmende.core.rewards import (
     span,
 )
 from allmende.core.units import SECOND, Units
+from allmende.lab import model_rewards
 from allmende.lab.world import ADDRESSES, World, secret
 from allmende.wire import merkle
 
@@ -84,6 +85,7 @@ def test_the_cap_holds_the_pool_holds_and_the_rule_is_the_slow_one(
     worked = {payee: worth for payee, (worth, _) in work.items()}
     owned = {payee: owner for payee, (_, owner) in work.items()}
     found = shared(fair, pool, worked, owned)
+    assert found == model_rewards.shared(fair, pool, worked, owned)
     got = {o: sum(a for p, a in found.items() if owned[p] == o) for o in set(owned.values())}
     cap = pool * cap_ppm // 10**6
     assert sum(found.values()) <= pool

@@ -23,6 +23,7 @@ from allmende.adapters.chain.calls import role_id
 from allmende.adapters.chain.deploy import Contracts, silent
 from allmende.adapters.chain.distribution import AIRDROPS_MOST, lab_sale, sale_values
 from allmende.adapters.chain.drive import Driver
+from allmende.adapters.chain.emitting import emission_values
 from allmende.adapters.chain.institutions import FILE, keep, recall
 from allmende.adapters.chain.profiles import Profile
 from allmende.adapters.chain.terms import NORMS, OF_PROFILE, Norm
@@ -79,7 +80,7 @@ class Creation(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """`role` on `contract` for another contract, "founder" or "registrar"."""
+    """`role` on `contract` for another contract, "founder", "registrar" or "guardian"."""
 
     contract: str
     role: str
@@ -101,6 +102,7 @@ CREATIONS: tuple[Creation, ...] = (
     Creation("Titles", lambda f, made: (f.mode_number(), f.deployment.credit)),
     Creation("Airdrop", lambda f, made: (made["Share"], f.deployment.commons, AIRDROPS_MOST)),
     Creation("Sale", lambda f, made: _sale(f, made)),
+    Creation("Emission", lambda f, made: emission_values(f.terms, made["Share"])),
 )
 GRANTS: tuple[Grant, ...] = (
     Grant("Share", "MINTER", "Airdrop"),
@@ -111,6 +113,10 @@ GRANTS: tuple[Grant, ...] = (
     Grant("Stake", "LOCKER", "Assembly"),
     Grant("Assembly", "REGISTRAR", "registrar"),
     Grant("Titles", "REGISTRAR", "founder"),
+    Grant("Share", "MINTER", "Emission"),
+    Grant("Emission", "PUBLISHER", "founder"),
+    Grant("Emission", "AUDITOR", "guardian"),
+    Grant("Emission", "AUDITOR", "Assembly"),
 )
 NAMES = tuple(creation.name for creation in CREATIONS)
 
@@ -124,7 +130,11 @@ async def establish(
 ) -> Institutions:
     """Returns when all of it is final. Nobody else may step the sender meanwhile. ChainFailed."""
     driver, founder = Driver(sender, founding.profile, told), founding.deployment.operator
-    made = {"founder": founder, "registrar": founding.registrar}
+    made = {
+        "founder": founder,
+        "registrar": founding.registrar,
+        "guardian": founding.deployment.guardian,
+    }
     for name, values in CREATIONS:
         given = values(founding, made)
         if given is not None:
