@@ -18,6 +18,7 @@ from allmende.core.nouns import Receipt
 from allmende.core.settle import receipt_leaf
 from allmende.core.units import Units
 from allmende.wire import journal, receipt
+from allmende.wire.merkle import Places
 
 
 async def trade(folder: Path, receipts: int) -> None:
@@ -45,13 +46,13 @@ def files(folder: Path, *, closed: bool) -> list[bytes]:
             elif isinstance(event, e.BatchClosed):
                 last = event, frame
     assert last is not None
-    leaves = [receipt_leaf(one) for one, _ in found]
+    places, place = Places([receipt_leaf(one) for one, _ in found]), receipt.closing(*last)
     out = []
     for one, frame in found:
         leaf = receipt_leaf(one)
-        batch = receipt.batched(leaves, leaf, *last) if closed else None
-        place = receipt.anchor(frame, leaf)
-        out.append(receipt.encode(market.Signer().public.hex(), one, place, batch))
+        batch = receipt.in_batch(places, leaf, last[0], place) if closed else None
+        own = receipt.anchor(frame, leaf)
+        out.append(receipt.encode(market.Signer().public.hex(), one, own, batch))
     return out
 
 

@@ -20,6 +20,7 @@ from msgspec import structs
 from allmende.core import events as e
 from allmende.core import machine
 from allmende.core.commands import Command, Restart
+from allmende.core.refusals import Refused
 from allmende.core.state import State
 from allmende.ports import Clock, Journal, Signer
 from allmende.wire.journal import GENESIS, Frame, events, follow, frame, signed
@@ -113,13 +114,18 @@ class Desk:
     async def submit_all(self, commands: Sequence[Command]) -> Sequence[e.Event]:
         """The durable facts of all of them, in one frame; or Refused, and none of them happened.
 
-        They are tried on a copy of the state first, which takes as long as a snapshot.
+        They are tried on a copy of the state first, which takes as long as a snapshot. The
+        refusal's fact `command` counts from 0.
         """
         scratch = unpack(pack(self.state))
         assert scratch is not None
-        for command in commands:
-            for event in machine.decide(scratch, command):
-                machine.apply(scratch, event)
+        for number, command in enumerate(commands):
+            try:
+                for event in machine.decide(scratch, command):
+                    machine.apply(scratch, event)
+            except Refused as refused:
+                refused.facts["command"] = number
+                raise
         done = [event for command in commands[:-1] for event in self.post(command)]
         return [*done, *await self.submit(commands[-1])]
 

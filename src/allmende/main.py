@@ -19,6 +19,7 @@ import uvloop
 from msgspec import Struct
 
 from allmende.adapters.aside import aside
+from allmende.adapters.bundle import Writer
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.energy import energy_rate
 from allmende.adapters.guard import Guard
@@ -124,6 +125,7 @@ class Market:
             rules=all_rules(),
             public=Public(RaceKept(folder, self._clock), Said(folder), Scores(folder)),
             aside=aside,
+            pack=Writer,
             parquet=to_parquet if find_spec("duckdb") else None,
             min_cell=self.settings.min_cell,
             solver=solve if find_spec("highspy") else None,

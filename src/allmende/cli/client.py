@@ -61,7 +61,10 @@ class Client:
 
     def ask(self, command: str, fields: Mapping[str, Any], idem: str = "") -> Any:
         """POST /api/<command>."""
-        body = json.dumps(dict(fields)).encode()
+        return self.send(command, json.dumps(dict(fields)).encode(), idem)
+
+    def send(self, command: str, body: bytes, idem: str = "") -> Any:
+        """POST /api/<command> with a body of JSON that is written already."""
         headers = {**self._headers(), "Content-Type": "application/json"}
         if idem:
             headers["Idempotency-Key"] = idem
@@ -70,7 +73,7 @@ class Client:
 
     def _address(self, path: str, query: Mapping[str, object]) -> str:
         told = {name: value for name, value in query.items() if value not in (None, "")}
-        return f"{self.url}/api/{quote(path)}" + (f"?{urlencode(told)}" if told else "")
+        return f"{self.url}/api/{quote(path)}" + (f"?{urlencode(told, doseq=True)}" if told else "")
 
     def _headers(self) -> dict[str, str]:
         if not self._key:

@@ -122,20 +122,27 @@ class Counter:
         rest = dict(fields)
         secret, active = rest.pop("secret", ""), rest.pop("active_b", None)
         total = rest.pop("total_b", active)
-        private = rest.get("allow_private", False)
+        await self.admit(str(rest.get("url", "")), rest.get("allow_private", False), viewer)
+        given: dict[str, Any] = {"sealed_secret": self.sealed(secret)}
+        if active is not None and "energy" not in rest:
+            given["energy"] = self._energy(active, total, rest.get("zone"))
+        return {"asset": _market_asset(self.state), **rest}, given
+
+    async def admit(self, url: str, private: object, viewer: Viewer) -> None:
+        """Whether an offer may stand at this address. Refused."""
         if private and not (self._tools.allow_private and viewer.operates):
             raise Refused(
                 Why.NOT_ALLOWED,
                 "Private addresses need an operator's key in a market started with "
                 "--allow-private.",
             )
-        await self._tools.admit(str(rest.get("url", "")), private is True)
+        await self._tools.admit(url, private is True)
+
+    def sealed(self, secret: object) -> str:
+        """A provider's key as it may be written down; "" for none. Refused(BAD_VALUE)."""
         if not isinstance(secret, str) or len(secret) > SECRET_MAX:
             raise Refused(Why.BAD_VALUE, f"secret is a text of at most {SECRET_MAX} characters.")
-        given: dict[str, Any] = {"sealed_secret": self._tools.seal(secret) if secret else ""}
-        if active is not None and "energy" not in rest:
-            given["energy"] = self._energy(active, total, rest.get("zone"))
-        return {"asset": _market_asset(self.state), **rest}, given
+        return self._tools.seal(secret) if secret else ""
 
     def _energy(self, active: object, total: object, zone: object) -> dict[str, Any]:
         country = zone.get("country", "") if isinstance(zone, dict) else ""

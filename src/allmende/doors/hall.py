@@ -9,13 +9,14 @@ at /api/openapi.json.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from starlette.routing import BaseRoute
 
 from allmende.desk import Desk
 from allmende.doors import app
 from allmende.doors.account import Account
+from allmende.doors.arriving import Arriving
 from allmende.doors.browser import Doorman
 from allmende.doors.chain_page import ChainPage
 from allmende.doors.counter import Counter
@@ -24,6 +25,7 @@ from allmende.doors.gather import Gather
 from allmende.doors.gather_market import GatherMarket
 from allmende.doors.gather_orders import GatherOrders
 from allmende.doors.history import History
+from allmende.doors.leaving import Leaving, Pack
 from allmende.doors.live import Live
 from allmende.doors.market import Exchange
 from allmende.doors.observatory.access import Denied
@@ -44,7 +46,8 @@ class Hall:
     `more_pages` are doors that not every market has, `chain` is the page of the one that it
     settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it
     can, `solver` works out drills, `denials` counts whom the gateway refuses, `public` is what was
-    imported beside the market, and `aside` works out what takes long."""
+    imported beside the market, `aside` works out what takes long, and `pack` makes a file one of
+    named entries, for members who leave."""
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Hall:
         min_cell: int = K,
         denials: Denials | None = None,
         aside: Callable[..., Any] = here,
+        pack: Callable[[IO[bytes]], Pack] | None = None,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -76,6 +80,11 @@ class Hall:
         sources = Sources(
             *(desk, clock, history, views, rules, min_cell, solver, public, denials, aside)
         )
+        moving = [*Arriving(desk, counter).routes()]
+        if pack is not None:
+            leaving = Leaving(desk, counter, views, history, doorman, pack)
+            account.lookups.update(leaving.lookups)
+            moving += leaving.routes()
         told = Carbon(sources, counter), Denied(sources, counter)
         for more in (self.exchange, Sovereignty(counter), ControlPage(sources), *told):
             account.lookups.update(more.lookups)
@@ -83,7 +92,13 @@ class Hall:
         pages = Pages(
             *(counter, history, gather, trading, chain, seeing, self._live, doorman, more_pages)
         )
-        routes = [*account.routes(), *self.exchange.sockets(), *more_routes, *pages.routes()]
+        routes = [
+            *moving,
+            *account.routes(),
+            *self.exchange.sockets(),
+            *more_routes,
+            *pages.routes(),
+        ]
         self.app = app.rest(routes, pages.told)
 
     async def open(self) -> None:

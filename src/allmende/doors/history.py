@@ -15,17 +15,16 @@ from typing import Any
 
 import msgspec
 
-from allmende.core import events as e
 from allmende.core.actors import Registry
 from allmende.core.nouns import Receipt
 from allmende.core.refusals import Refused, Why
-from allmende.core.settle import receipt_leaf
 from allmende.core.units import METERS, credits
 from allmende.desk import Desk
 from allmende.doors import drilling, juries, levy, sight
 from allmende.doors.lookups import market
 from allmende.doors.lots import text
 from allmende.doors.plain import iso
+from allmende.doors.proofs import Prover
 from allmende.doors.sight import Viewer
 from allmende.ports import Journal, Views
 from allmende.wire import journal
@@ -127,25 +126,12 @@ class History:
     async def receipt_file(self, viewer: Viewer, id_: str) -> bytes:
         """The signed file that proves a receipt to anybody. Refused(NOT_FOUND)."""
         row, found = await self.receipt(viewer, id_)
-        leaf = receipt_leaf(found)
-        place = proof.anchor(await self._frame(row["frame"]), leaf)
-        batch = await self._batched(row["batch"], leaf) if row["final"] else None
-        chain = self.chained(leaf) if row["final"] else None
-        return proof.encode(market(self._desk.state).public_key, found, place, batch, chain)
+        return proof.indented(await self.prover().line(row, found))
 
-    async def _batched(self, number: int, leaf: bytes) -> proof.Batched | None:
-        rows: list[Row] = await self._views.rows("batch", number=number)
-        if not rows:
-            return None
-        frame = await self._frame(rows[0]["frame"])
-        closed = next(
-            event
-            for event in journal.events(frame.body)
-            if isinstance(event, e.BatchClosed) and event.number == number
-        )
-        chunks: list[Row] = await self._views.rows("batch_leaves", batch=number)
-        leaves = [bytes.fromhex(text) for chunk in chunks for text in chunk["leaves"]]
-        return proof.batched(leaves, leaf, closed, frame)
+    def prover(self) -> Prover:
+        """Of this moment, for one receipt or many."""
+        key = market(self._desk.state).public_key
+        return Prover(self._views, self._frame, self.chained, key)
 
     async def _frame(self, first: int) -> journal.Frame:
         """The frame that begins with event `first`, read off the event loop."""

@@ -26,12 +26,40 @@ def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """Sibling hashes from leaf `index` up to the root. IndexError if there is no such leaf."""
     if not 0 <= index < len(leaves):
         raise IndexError(index)
-    level, siblings = list(leaves), []
+    return _path(_levels(leaves), index)
+
+
+class Places:
+    """Where leaves stand in one tree that is worked out once, for many paths."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self.size = len(leaves)
+        self._levels = _levels(leaves)
+        self._first = {leaf: number for number, leaf in reversed([*enumerate(leaves)])}
+
+    def of(self, leaf: bytes) -> tuple[int, list[bytes]]:
+        """(its number, its path). ValueError if it is not there."""
+        if leaf not in self._first:
+            raise ValueError(f"{leaf.hex()} is no leaf of this tree")
+        return self._first[leaf], _path(self._levels, self._first[leaf])
+
+
+def _levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
+    """Every level below the root, leaves first."""
+    found, level = [], list(leaves)
     while len(level) > 1:
+        found.append(level)
+        level = _above(level)
+    return found
+
+
+def _path(tree: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    siblings = []
+    for level in tree:
         beside = index ^ 1
         if beside < len(level):
             siblings.append(level[beside])
-        level, index = _above(level), index // 2
+        index //= 2
     return siblings
 
 

@@ -9,7 +9,7 @@ Worked number: prefix "uni-" makes member `physics` of the tree `uni-physics`, i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct, structs
@@ -18,7 +18,7 @@ from allmende.core import commands as c
 from allmende.core import evidence_commands as v
 from allmende.core import tree_commands as m
 from allmende.core.evidence import NO_FLOOR, Evidence
-from allmende.core.nouns import Share
+from allmende.core.nouns import Offer, Share
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import Instant
@@ -79,6 +79,10 @@ def plan(state: State, tree: Tree, origin: Origin, stamp: Stamp, sealed: Mapping
     if len(stamp.prefix) > PREFIX_MAX or not tree.members:
         raise Refused(Why.BAD_VALUE, f"A tree has members, a prefix {PREFIX_MAX} characters.")
     _require_closed(tree)
+    for key in tree.keys:
+        if key.hash in state.keys:
+            here = state.keys[key.hash].id
+            raise Refused(Why.EXISTS, f"The key {key.id!r} works here already, as {here!r}.")
     names = _Names(tree, stamp.prefix, next(iter(state.assets)))
     tops = tuple(names.of("member", one.id) for one in tree.members if not one.home)
     received = m.ReceiveTree(sha256=digest(tree), members=tops, **origin._asdict())
@@ -185,10 +189,13 @@ def _share(share: Share, names: _Names) -> Share:
     return structs.replace(share, account=names.of("member", share.account))
 
 
+def posted(tree: Tree, given: Collection[str]) -> list[Offer]:
+    """The offers that can serve: those that need no provider's key, or whose key is given."""
+    return [one for one in tree.offers if one.id not in tree.sealed or one.id in given]
+
+
 def _offers(tree: Tree, names: _Names, sealed: Mapping[str, str]) -> Steps:
-    for offer in tree.offers:
-        if offer.id in tree.sealed and offer.id not in sealed:
-            continue
+    for offer in posted(tree, sealed):
         new = structs.replace(
             offer,
             id=names.of("offer", offer.id),

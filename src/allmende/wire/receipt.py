@@ -92,27 +92,23 @@ class Check(NamedTuple):
     detail: str
 
 
-def anchor(found: journal.Frame, leaf: bytes) -> Anchor:
-    """Where a leaf stands in its frame. ValueError if it is not there."""
-    leaves = journal.leaves(journal.events(found.body))
-    index = leaves.index(leaf)
-    return Anchor(
-        index,
-        len(leaves),
-        _hex(merkle.path(leaves, index)),
-        found.prev.hex(),
-        journal.body_hash(found.body).hex(),
-        found.signature.hex(),
-    )
+def anchor(found: journal.Frame, leaf: bytes, places: merkle.Places | None = None) -> Anchor:
+    """Where a leaf stands in its frame, whose `places` may be known. ValueError if it does not."""
+    places = places or merkle.Places(journal.leaves(journal.events(found.body)))
+    index, path = places.of(leaf)
+    body = journal.body_hash(found.body).hex()
+    return Anchor(index, places.size, _hex(path), found.prev.hex(), body, found.signature.hex())
 
 
-def batched(
-    leaves: Sequence[bytes], leaf: bytes, closed: e.BatchClosed, found: journal.Frame
-) -> Batched:
-    """Where a leaf stands in its batch, whose closing event is in frame `found`."""
-    index = leaves.index(leaf)
-    place = anchor(found, leaf_hash(canonical(closed)))
-    return Batched(index, _hex(merkle.path(leaves, index)), closed, place)
+def closing(closed: e.BatchClosed, found: journal.Frame) -> Anchor:
+    """Where the event that closed a batch stands."""
+    return anchor(found, leaf_hash(canonical(closed)))
+
+
+def in_batch(places: merkle.Places, leaf: bytes, closed: e.BatchClosed, place: Anchor) -> Batched:
+    """Where a leaf stands in its batch, which was closed at `place`."""
+    index, path = places.of(leaf)
+    return Batched(index, _hex(path), closed, place)
 
 
 def chained(
@@ -138,8 +134,23 @@ def encode(
     chain: Chained | None = None,
 ) -> bytes:
     """The file, as indented JSON."""
+    return indented(line(public_key, receipt, place, batch, chain))
+
+
+def indented(line: bytes) -> bytes:
+    return msgspec.json.format(line, indent=2)
+
+
+def line(
+    public_key: str,
+    receipt: Receipt,
+    place: Anchor,
+    batch: Batched | None = None,
+    chain: Chained | None = None,
+) -> bytes:
+    """The file as one line of JSON, without its end."""
     file = File(FORMAT, public_key, msgspec.Raw(canonical(receipt)), place, batch, chain=chain)
-    return msgspec.json.format(msgspec.json.encode(file), indent=2)
+    return msgspec.json.encode(file)
 
 
 def verify(data: bytes, public_key: str | None = None) -> list[Check]:

@@ -171,17 +171,22 @@ def _evidence_of(state: State, mine: Iterable[str]) -> list[Evidence]:
 
 def _of_this_market(state: State, mine: dict[str, None]) -> Iterator[str]:
     """What others here owe, know or signed."""
-    for listing in state.listings.values():
-        if listing.instrument.issuer in mine:
-            yield f"Instrument {listing.instrument.id}: what is owed on it is owed here."
-    for member in state.wallets.keys() & mine.keys():
-        yield f"The wallet of {member}: link it anew; what it has in the vault it takes out itself."
-    for member in mine:
-        one = state.members[member]
-        if one.tier > 1 or one.common_good:
-            yield f"How far {member} is known (tier {one.tier}): the other market judges anew."
-    if any(state.evidence[one.id].confirmed_by for one in _evidence_of(state, mine)):
-        yield "Confirmations of evidence, and assessments: persons of this market signed them."
+    issued = [i for i, one in state.listings.items() if one.instrument.issuer in mine]
+    tokens = [i for i in state.tokens if state.titles[i].owner in mine]
+    payees = [f"{member}, {to}" for to, member in state.payees.items() if member in mine]
+    wallets = sorted(state.wallets.keys() & mine.keys())
+    people = [state.members[id_] for id_ in mine]
+    known = [f"{one.id} (tier {one.tier})" for one in people if one.tier > 1 or one.common_good]
+    signed = [one.id for one in _evidence_of(state, mine) if state.evidence[one.id].confirmed_by]
+    for what, names, why in (
+        ("Instrument", issued, "what is owed on it is owed here"),
+        ("The token of title", tokens, "it stays on its chain"),
+        ("Where rewards go of", payees, "the other market is told anew"),
+        ("The wallet of", wallets, "link it anew; what the vault has of it, it takes out itself"),
+        ("How far one is known:", known, "the other market judges anew"),
+        ("Who confirmed evidence", signed, "a person of the other market looks again"),
+    ):
+        yield from (f"{what} {name}: {why}." for name in names)
 
 
 class Open(Struct, frozen=True):
