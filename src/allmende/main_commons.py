@@ -12,11 +12,15 @@ Where something follows the chain, it goes into `stand`; a door or page into `__
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 
 from msgspec import Struct
 from starlette.routing import Route
 
+from allmende.adapters.views_govern import FILE, SqliteTold
 from allmende.desk import Desk
+from allmende.doors.assembly_follow import AssemblyFollow
+from allmende.doors.assembly_page import AssemblyPage
 from allmende.doors.counter import Counter
 from allmende.doors.pages import Page
 from allmende.doors.title_follow import CONTRACT as TITLES
@@ -38,6 +42,7 @@ class CommonsParts(Struct, frozen=True):
     keys: Signing
     sender: Sender
     duties: Duties
+    folder: Path
 
 
 class CommonsSide:
@@ -48,10 +53,13 @@ class CommonsSide:
         self._titles = TitlesDoor(parts.desk)
         self.commons: Commons | None = None
         self._following: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+        self.assembly: AssemblyFollow | None = None
+        self.votes = AssemblyPage(parts.desk, parts.clock, lambda: self.assembly)
 
     def routes(self) -> list[Route]:
         """What the hall gets besides its own doors."""
         return [*self._titles.routes()]
+        return [*self.votes.routes()]
 
     def pages(self) -> Mapping[str, Page]:
         return {**self._titles.pages()}
@@ -73,6 +81,10 @@ class CommonsSide:
         )
         self._titles.stand(follow, commons.record, decimals)
         self._following.append(("Titles", follow.step))
+        if "Assembly" in commons:
+            told = SqliteTold(self._parts.folder / FILE, commons["Assembly"].address)
+            self.assembly = AssemblyFollow(self._parts.desk, self._parts.clock, commons, told)
+            self._following.append(("The assembly", self.assembly.step))
 
     async def step(self) -> None:
         """Each follower once, whatever becomes of the others."""

@@ -159,7 +159,7 @@ class CustodySide:
         self.commons = CommonsSide(
             CommonsParts(
                 *(fittings.desk, fittings.views, fittings.counter, wiring.clock),
-                *(keys, opened.sender, side.duties),
+                *(keys, opened.sender, side.duties, wiring.folder),
             )
         )
 

@@ -1,0 +1,143 @@
+"""What members decide on a chain reaches the desk: read, counted again, in order, once."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from assembled import Here, assembled
+from market import START, HandClock, open_desk, reserve
+
+from allmende.adapters.views_govern import SqliteTold
+from allmende.core import ledger
+from allmende.core.charter_commands import GiveCharter
+from allmende.core.commands import Capture, SetParameter, Tick
+from allmende.core.refusals import Refused
+from allmende.core.units import SECOND, Units
+from allmende.desk import Desk
+from allmende.doors.assembly_follow import AssemblyFollow
+from allmende.doors.assembly_page import AssemblyPage
+from allmende.ports import ChainFailed
+
+
+def follower(desk: Desk, here: Here, file: Path | str = ":memory:") -> AssemblyFollow:
+    store = SqliteTold(file, here.commons["Assembly"].address)
+    return AssemblyFollow(desk, HandClock(), here.commons, store)
+
+
+async def chartered(desk: Desk, follow: AssemblyFollow) -> None:
+    charter = follow.charter
+    await desk.submit(GiveCharter(assembly=charter.assembly, chain_id=charter.chain_id))
+
+
+async def story(folder: Path) -> None:
+    async with assembled(folder) as here:
+        desk = await open_desk(folder)
+        follow = follower(desk, here, folder / "assembly.sqlite")
+        await two_rules_change(desk, follow, here)
+        await a_grant_is_paid_or_noted(desk, follow, here)
+        await whoever_starts_again_reads_the_same(desk, follow, here, folder)
+        await logs_that_are_left_out_are_noticed(desk, here)
+        await desk.close()
+
+
+async def two_rules_change(desk: Desk, follow: AssemblyFollow, here: Here) -> None:
+    anna, ben = await here.person("anna", shares=30), await here.person("ben", shares=10)
+    await here.act(anna, "Assembly", "propose_parameter", "hold_seconds", 60, 0, "shorter")
+    await here.act(anna, "Assembly", "propose_parameter", "operator_fee_ppm", 40_000, 0, "less")
+    for number in (1, 2):
+        await here.act(ben, "Assembly", "vote", number, 1)
+    await here.decide(2, [anna], [])
+    await follow.step()
+    assert not follow.chartered()
+    assert desk.state.parameters["operator_fee_ppm"] == 50_000  # nobody gave it a charter
+    await chartered(desk, follow)
+    await follow.step()
+    await follow.step()
+    await desk.submit(Tick(at=START + 3_600 * SECOND))  # the test's chain is ahead of its desk
+    assert (desk.state.enacted, desk.state.parameters["operator_fee_ppm"]) == (1, 40_000)
+    with pytest.raises(Refused, match="by vote"):
+        await desk.submit(SetParameter(name="operator_fee_ppm", value=1))
+
+
+async def a_grant_is_paid_or_noted(desk: Desk, follow: AssemblyFollow, here: Here) -> None:
+    await desk.submit(reserve("r"))
+    await desk.submit(Capture(hold="r", estimate=Units(input=1_000, output=256)))
+    there = ledger.balance(desk.state, ledger.COMMONS, "credit")
+    assert there > 0
+    carl, dora = await here.person("carl", shares=50), await here.person("dora")
+    await here.act(carl, "Assembly", "propose_grant", "author", there + 1, "too much")
+    await here.act(carl, "Assembly", "propose_grant", "author", there, "for a dataset")
+    for number in (3, 4):
+        await here.act(dora, "Assembly", "vote", number, 1)
+        await here.act(carl, "Assembly", "vote", number, 1)
+    await here.town.later(8)
+    for number in (4, 3):  # decided in the order in which they are executed
+        await here.act(carl, "Assembly", "queue", number)
+        await here.act(carl, "Assembly", "execute", number, [])
+    await follow.step()
+    assert desk.state.enacted == 3
+    assert ledger.balance(desk.state, ledger.COMMONS, "credit") == 0
+    assert [d.value for d in follow.book.decisions[1:]] == [there, there + 1]
+
+
+async def whoever_starts_again_reads_the_same(
+    desk: Desk, follow: AssemblyFollow, here: Here, folder: Path
+) -> None:
+    page = AssemblyPage(desk, HandClock(), lambda: follow)
+    shown = [page.facts(), page.proposals(), page.proposal(4)]
+    assert [len(row["chambers"]) for row in shown[1]] == [2, 2, 2, 1]
+    for again in (follower(desk, here, folder / "assembly.sqlite"), follower(desk, here)):
+        await again.step()
+        assert (again.book.faults, again.book.decisions) == ([], follow.book.decisions)
+        told = AssemblyPage(desk, HandClock(), lambda again=again: again)
+        assert [told.facts(), told.proposals(), told.proposal(4)] == shown
+    with pytest.raises(Refused, match="no proposal 99"):
+        page.proposal(99)
+    with pytest.raises(Refused, match="no assembly"):
+        AssemblyPage(desk, HandClock(), lambda: None).facts()
+
+
+class Forgetful:
+    """A node that leaves one kind of log out."""
+
+    def __init__(self, inner: object, without: str) -> None:
+        self._inner = inner
+        self._without = without
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+    async def logs(self, event: str, first: int, last: int) -> list[object]:
+        if event == self._without:
+            return []
+        return list(await self._inner.logs(event, first, last))  # type: ignore[attr-defined]
+
+
+class Lying:
+    def __init__(self, commons: object, without: str) -> None:
+        self._commons = commons
+        self._without = without
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._commons, name)
+
+    def __getitem__(self, name: str) -> Forgetful:
+        return Forgetful(self._commons[name], self._without)  # type: ignore[index]
+
+
+async def logs_that_are_left_out_are_noticed(desk: Desk, here: Here) -> None:
+    before = desk.state.enacted
+    for event in ("Voted", "Decided", "Staked", "Enrolled", "Proposed", "Locked"):
+        store = SqliteTold(":memory:", "x")
+        lying = AssemblyFollow(desk, HandClock(), Lying(here.commons, event), store)  # type: ignore[arg-type]
+        with pytest.raises(ChainFailed) as failed:
+            await lying.step()
+        assert failed.value.cause == "lied", event
+        assert store.upto == -1
+    assert desk.state.enacted == before
+
+
+def test_what_members_decide_reaches_the_desk(tmp_path: Path) -> None:
+    asyncio.run(story(tmp_path))
