@@ -53,13 +53,13 @@ class CommonsSide:
         self._titles = TitlesDoor(parts.desk)
         self.commons: Commons | None = None
         self._following: list[tuple[str, Callable[[], Awaitable[object]]]] = []
+        self._told: SqliteTold | None = None
         self.assembly: AssemblyFollow | None = None
         self.votes = AssemblyPage(parts.desk, parts.clock, lambda: self.assembly)
 
     def routes(self) -> list[Route]:
         """What the hall gets besides its own doors."""
-        return [*self._titles.routes()]
-        return [*self.votes.routes()]
+        return [*self._titles.routes(), *self.votes.routes()]
 
     def pages(self) -> Mapping[str, Page]:
         return {**self._titles.pages()}
@@ -69,6 +69,8 @@ class CommonsSide:
         self.commons = commons
         if TITLES in commons:
             self._follow_titles(commons, decimals)
+        if "Assembly" in commons:
+            self._follow_assembly(commons)
 
     def _follow_titles(self, commons: Commons, decimals: int) -> None:
         parts = self._parts
@@ -81,12 +83,19 @@ class CommonsSide:
         )
         self._titles.stand(follow, commons.record, decimals)
         self._following.append(("Titles", follow.step))
-        if "Assembly" in commons:
-            told = SqliteTold(self._parts.folder / FILE, commons["Assembly"].address)
-            self.assembly = AssemblyFollow(self._parts.desk, self._parts.clock, commons, told)
-            self._following.append(("The assembly", self.assembly.step))
+
+    def _follow_assembly(self, commons: Commons) -> None:
+        parts = self._parts
+        self._told = told = SqliteTold(parts.folder / FILE, commons["Assembly"].address)
+        self.assembly = AssemblyFollow(parts.desk, parts.clock, commons, told)
+        self._following.append(("The assembly", self.assembly.step))
 
     async def step(self) -> None:
         """Each follower once, whatever becomes of the others."""
         for name, follow in self._following:
             await self._parts.duties.once(name, follow)
+
+    def close(self) -> None:
+        """When nothing steps any more."""
+        if self._told is not None:
+            self._told.close()

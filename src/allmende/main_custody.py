@@ -289,3 +289,5 @@ class CustodySide:
         """When `run` has ended."""
         if self.standing is not None:
             self.standing.close()
+        if self.commons is not None:
+            self.commons.close()
