@@ -21,7 +21,7 @@ COMMANDS = {
     "transfer": ("money", "Move credit from one member to another."),
     "asset": ("money", "An organisation's own credit: register."),
     "balance": ("money", "What accounts have, hold and can use."),
-    "title": ("trade", "Titles: add, list."),
+    "title": ("titles", "Titles: register, list, show; on the chain: mint, ask, buy, owner."),
     "offer": ("trade", "Offers: post, withdraw, list."),
     "instrument": ("instruments", "Contracts on future use: issue, mint, retire, list, show."),
     "order": ("exchange", "Orders: buy, sell, amend, cancel, list."),

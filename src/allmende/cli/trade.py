@@ -1,4 +1,4 @@
-"""Trade: titles and offers."""
+"""Trade: offers."""
 
 from __future__ import annotations
 
@@ -8,64 +8,6 @@ import click
 
 from allmende.cli.remote import Market, given, remote
 from allmende.cli.show import out_json, table
-
-
-@click.group()
-def title() -> None:
-    """Titles: the records of models, machines and datasets."""
-
-
-@title.command("add")
-@click.argument("id_", metavar="ID")
-@click.option("--owner", required=True, help="The member that owns it.")
-@click.option("--kind", type=click.Choice(["model", "machine", "dataset"]), default="model")
-@click.option("--name", help="As people read it; the id if not given.")
-@click.option("--licence", default="", help="SPDX name of its licence.")
-@click.option("--evidence", default="", help="What proves it, such as sha256:...")
-@click.option(
-    "--share",
-    "shares",
-    multiple=True,
-    metavar="ROLE:MEMBER:PPM",
-    help="Who earns from each price, such as author:anna:100000 for 10 %; may be repeated.",
-)
-@remote
-def add_title(
-    market: Market,
-    id_: str,
-    owner: str,
-    kind: str,
-    name: str | None,
-    licence: str,
-    evidence: str,
-    shares: tuple[str, ...],
-) -> None:
-    """Register a title."""
-    fields = {
-        "id": id_,
-        "owner": owner,
-        "kind": kind,
-        "name": name or id_,
-        "licence": licence,
-        "evidence": evidence,
-        "waterfall": [_share(text) for text in shares],
-    }
-    market.ask("register_title", fields, f"Title {id_} is registered.")
-
-
-def _share(text: str) -> dict[str, Any]:
-    parts = text.split(":")
-    if len(parts) != 3 or not parts[2].isdecimal():
-        raise click.BadParameter(f"{text!r} is not ROLE:MEMBER:PPM.", param_hint="--share")
-    return {"role": parts[0], "account": parts[1], "ppm": int(parts[2])}
-
-
-@title.command("list")
-@remote
-def list_titles(market: Market) -> None:
-    """All titles."""
-    columns = ("id", "kind", "name", "owner", "licence", "evidence")
-    market.rows("titles", columns, "No titles.")
 
 
 @click.group()
