@@ -17,6 +17,8 @@ from allmende.cli.show import out_json, pairs
 
 ON_CHAIN = ("owner", "ask", "unask", "buy")
 """Commands that need a node, and the extra `chain`: they are imported when they are asked for."""
+ALSO = {"add": "register"}
+"""Names of before."""
 PERCENT = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%?", re.ASCII)
 
 
@@ -26,7 +28,7 @@ class _Titles(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in ON_CHAIN:
-            return super().get_command(ctx, cmd_name)
+            return super().get_command(ctx, ALSO.get(cmd_name, cmd_name))
         module = importlib.import_module("allmende.cli.titles_chain")
         command: click.Command = getattr(module, f"{cmd_name}_")
         return command
@@ -74,9 +76,6 @@ def register_title(
         "waterfall": [_share(text) for text in shares],
     }
     market.ask("register_title", fields, f"Title {id_} is registered.")
-
-
-title.add_command(register_title, "add")
 
 
 def _share(text: str) -> dict[str, Any]:
