@@ -20,6 +20,9 @@ from msgspec import Struct
 from allmende.custody import ContractCall
 from allmende.ports import Log
 
+MEMBERS = ("Share", "Stake", "Assembly", "Sale", "Airdrop", "Emission", "Titles")
+"""The contracts that there may be, by name."""
+
 
 class Institutions(Struct, frozen=True, kw_only=True):
     """What was put on which chain: `<data>/institutions.json`."""

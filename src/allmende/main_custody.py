@@ -231,7 +231,8 @@ class CustodySide:
             self.commons,
         )
         gas = GasOfSends(opened.named, opened.chain.mined, deployment.vault)
-        self.page.stands(custody, found, found.verifying, gas)
+        record = None if established is None else established[0]
+        self.page.stands(custody, found, found.verifying, gas, record)
         self._wallets.stand(Contracts(custody, found.settler, opened.chain.balance))
         self._give.stand(custody)
         self.standing = found

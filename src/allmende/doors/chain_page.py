@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import msgspec
 from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,9 +24,11 @@ from allmende.custody import Deployment, Finding, OnChainBatch, VaultSeen
 from allmende.doors.account import Handler, reply
 from allmende.doors.chain_gas import GasOf
 from allmende.doors.chain_look import FRESH_S, OWN_S, Look, Readable
+from allmende.doors.chain_records import ChainRecords
 from allmende.doors.gather import Seen
 from allmende.doors.plain import iso
 from allmende.doors.verifying import GROUPS, group_of
+from allmende.institutions import Institutions
 from allmende.ports import Clock
 
 Row = dict[str, Any]
@@ -78,9 +79,10 @@ class ChainPage:
         self._settler: Settling | None = None
         self._verified: Verified | None = None
         self._gas: GasOf | None = None
+        self.records = ChainRecords()
         self.lookups: dict[str, tuple[Handler, str]] = {
             "/api/chain": (self.api, "The chain, its contracts and batches, as compared. Public."),
-            "/api/chain/deployment": (self.record, "For `allmende chain verify`. Public."),
+            **self.records.lookups,
         }
 
     def stands(
@@ -89,8 +91,10 @@ class ChainPage:
         settler: Settling | None = None,
         verified: Verified | None = None,
         gas: GasOf | None = None,
+        institutions: Institutions | None = None,
     ) -> None:
         """The contracts are there; what is left out is not shown."""
+        self.records.custody, self.records.institutions = custody, institutions
         fresh_s = FRESH_S if self._lag_s else OWN_S
         self._custody, self._look = custody, Look(custody, self._clock, fresh_s)
         self._settler, self._verified, self._gas = settler, verified, gas
@@ -108,14 +112,6 @@ class ChainPage:
 
     async def api(self, _: Request) -> Response:
         return reply(await self.facts())
-
-    async def record(self, _: Request) -> Response:
-        """The deployment as `allmende chain verify` reads it, `null` where there is none."""
-        made = None if self._custody is None else self._custody.deployment
-        return Response(
-            msgspec.json.format(msgspec.json.encode(made, order="deterministic")) + b"\n",
-            media_type="application/json",
-        )
 
     async def facts(self) -> Row:
         """Everything that anybody may know."""
@@ -145,13 +141,17 @@ class ChainPage:
     def _contracts(self, made: Deployment) -> list[Row]:
         """Each with its audited code and whether it was found there: None if nobody looked."""
         there = [("Vault", made.vault), ("Bond", made.bond), ("Credit", made.credit)]
+        codes = made.codes
+        if (members := self.records.institutions) is not None:
+            there += members.contracts.items()
+            codes = {**codes, **members.codes}
         rights = [(f"Rights of {of}", address) for of, address in made.rights.items()]
         found = {one.what: one.ok for one in self._verified.findings} if self._verified else {}
         rows = []
         for what, address in there + rights:
             kind, _, of = what.partition(" of ")
             ours = kind != "Credit" or made.own_credit
-            code = made.codes.get(kind) if ours else None
+            code = codes.get(kind) if ours else None
             same = found.get(what) if ours else None
             rows.append({"kind": kind, "of": of, "address": address, "code": code, "same": same})
         return rows

@@ -18,13 +18,14 @@ from typing import TypeAlias
 
 from allmende.core.units import Instant
 from allmende.custody import Finding
+from allmende.institutions import MEMBERS
 from allmende.ports import ChainFailed, Clock
 
 EVERY_S = 600
 AWAY_S = 60
 GROUPS = ("chain", "code", "terms", "roles", "other", "ready")
 """In which findings are told; pages have a sentence for each, good and bad."""
-CODE = ("Vault", "Bond", "Credit")
+CODE = ("Vault", "Bond", "Credit", *MEMBERS)
 
 Verify: TypeAlias = Callable[[], Awaitable[Sequence[Finding]]]
 """Holds the chain against the record. ChainFailed if the node does not answer."""
