@@ -95,6 +95,7 @@ class TitleTown(Town):
             mode="lab",
             founder=ACCOUNT.address,
             registrar=ACCOUNT.address,
+            guardian=ACCOUNT.address,
             credit=credit,
             contracts={"Titles": titles},
             codes={},

@@ -37,6 +37,8 @@ class Institutions(Struct, frozen=True, kw_only=True):
     """Whose account put them up. It keeps the roles of the market's daily work and no other."""
     registrar: str
     """Whose key signs credentials, of members and of buyers."""
+    guardian: str
+    """Who may stop what is wrong, and delay, and nothing else: the deployment's."""
     credit: str
     """The pay unit that they take and give."""
     contracts: dict[str, str]

@@ -19,8 +19,9 @@ from allmende.core import custody_events as w
 from allmende.core import events as e
 from allmende.core import exchange_events as x
 from allmende.core import reward_events as r
+from allmende.core import title_events as t
 from allmende.core.actors import Registry
-from allmende.core.nouns import Receipt, Title
+from allmende.core.nouns import Receipt
 from allmende.core.ownership import owners
 from allmende.core.rewards import (
     COUNTS,
@@ -64,7 +65,7 @@ class Work:
         self._homes: dict[str, str] = {}
         self._linked: dict[str, str] = {}
         self._named: dict[str, str] = {}
-        self._titles: dict[str, Title] = {}
+        self._data: dict[str, str] = {}
         self._registry = Registry()
         self._wallets: dict[str, str] = {}
         self._open: list[_Seen] = []
@@ -76,6 +77,7 @@ class Work:
             e.Founded: self._founded,
             e.MemberAdded: self._member,
             e.TitleRegistered: self._title,
+            t.TitleMoved: self._moved,
             e.ActorsImported: self._actors,
             w.WalletLinked: self._wallet,
             r.PayeeNamed: self._payee,
@@ -102,7 +104,12 @@ class Work:
         self._homes[event.member.id] = event.member.home
 
     def _title(self, event: e.TitleRegistered) -> None:
-        self._titles[event.title.id] = event.title
+        if event.title.kind == DATASET:
+            self._data[event.title.id] = event.title.owner
+
+    def _moved(self, event: t.TitleMoved) -> None:
+        if event.id in self._data:
+            self._data[event.id] = event.owner
 
     def _actors(self, event: e.ActorsImported) -> None:
         self._registry = event.registry
@@ -119,9 +126,8 @@ class Work:
         receipt = event.receipt
         if receipt.verdict == PENDING:
             return
-        title = self._titles.get(receipt.title)
-        data = title is not None and title.kind == DATASET
-        worker = title.owner if title is not None and data else receipt.provider
+        data = receipt.title in self._data
+        worker = self._data[receipt.title] if data else receipt.provider
         self._open.append(_Seen(0, receipt, worker, data))
 
     def _batch(self, event: e.BatchClosed) -> None:

@@ -153,6 +153,7 @@ async def establish(
         mode=founding.mode,
         founder=founder,
         registrar=founding.registrar,
+        guardian=founding.deployment.guardian,
         credit=founding.deployment.credit,
         contracts={name: made[name] for name in NAMES if name in made},
         codes={name: contracts[name].code_hash for name in sorted(NAMES) if name in made},

@@ -34,7 +34,8 @@ async def verify_institutions(
 
 def _wanted(name: str, record: Institutions) -> dict[str, list[str]]:
     """Role -> who should have it, of one contract."""
-    who = {**record.contracts, "founder": record.founder, "registrar": record.registrar}
+    people = {name: getattr(record, name) for name in ("founder", "registrar", "guardian")}
+    who = {**record.contracts, **people}
     wanted = {ADMIN: [record.contracts["Assembly"]]} if "Assembly" in record.contracts else {}
     for contract, role, to in GRANTS:
         if contract == name and to in who:
