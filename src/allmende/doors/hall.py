@@ -75,30 +75,19 @@ class Hall:
         account = Account(desk, counter, history, self._live)
         self.chain = chain = chain or ChainPage(clock)
         account.lookups.update(chain.lookups)
-        gather = Gather(desk, clock, history)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
-        sources = Sources(
-            *(desk, clock, history, views, rules, min_cell, solver, public, denials, aside)
-        )
-        moving = [*Arriving(desk, counter).routes()]
-        if pack is not None:
-            leaving = Leaving(desk, counter, views, history, doorman, pack)
-            account.lookups.update(leaving.lookups)
-            moving += leaving.routes()
-        told = Carbon(sources, counter), Denied(sources, counter)
+        core = desk, clock, history, views, rules, min_cell, solver, public, denials, aside
+        sources = Sources(*core)
+        leaving = Leaving(desk, counter, views, history, doorman, pack)
+        told = Carbon(sources, counter), Denied(sources, counter), leaving
         for more in (self.exchange, Sovereignty(counter), ControlPage(sources), *told):
             account.lookups.update(more.lookups)
-        seeing = Observatory(sources, doorman, parquet)
         pages = Pages(
-            *(counter, history, gather, trading, chain, seeing, self._live, doorman, more_pages)
+            *(counter, history, Gather(desk, clock, history), trading, chain),
+            *(Observatory(sources, doorman, parquet), self._live, doorman, more_pages),
         )
-        routes = [
-            *moving,
-            *account.routes(),
-            *self.exchange.sockets(),
-            *more_routes,
-            *pages.routes(),
-        ]
+        moving = *Arriving(desk, counter).routes(), *leaving.routes(), *more_routes
+        routes = [*moving, *account.routes(), *self.exchange.sockets(), *pages.routes()]
         self.app = app.rest(routes, pages.told)
 
     async def open(self) -> None:

@@ -61,7 +61,7 @@ class Pack(Protocol):
 
 
 class Leaving:
-    """One per market. `pack` makes an open file one of named entries."""
+    """One per market. `pack`, if there is one, makes an open file one of named entries."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Leaving:
         views: Views,
         history: History,
         doorman: Doorman,
-        pack: Callable[[IO[bytes]], Pack],
+        pack: Callable[[IO[bytes]], Pack] | None,
     ) -> None:
         self._desk = desk
         self._counter = counter
@@ -112,6 +112,8 @@ class Leaving:
         """The whole export, in a file that is gone when it is closed."""
         with ExitStack() as stack:
             file: IO[bytes] = stack.enter_context(SpooledTemporaryFile(IN_MEMORY))
+            if self._pack is None:
+                raise Refused(Why.NOT_FOUND, "This market packs no exports.")
             pack, manifest = self._pack(file), self._now(members, tops)
             for name, data in self._entries(members):
                 pack.add(name, [data])
