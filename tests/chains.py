@@ -202,12 +202,12 @@ class Anvil(HttpNode):
 
 
 @contextlib.asynccontextmanager
-async def anvil(*flags: str) -> AsyncIterator[Anvil]:
+async def anvil(*flags: str, chain_id: int = CHAIN_ID) -> AsyncIterator[Anvil]:
     """Foundry's node on a free port, ended with all that it started."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = ["anvil", "--silent", "--port", str(port), "--chain-id", str(CHAIN_ID), *flags]
+    command = ["anvil", "--silent", "--port", str(port), "--chain-id", str(chain_id), *flags]
     process = await asyncio.create_subprocess_exec(*command, start_new_session=True)
     upstream = HttpUpstream(Guard())
     node = Anvil(upstream, f"http://127.0.0.1:{port}")

@@ -38,6 +38,7 @@ COMMANDS = {
     "views": ("offline", "Read models: rebuild."),
     "market": ("market_move", "A whole market, or a member's tree: export, import, verify."),
     "chain": ("chain", "Chains: profiles, status, deploy and verify the contracts."),
+    "bridge": ("bridge", "A federated bridge of two chains: deploy, lock, sign, redeem."),
     "treasury": ("treasury", "A Safe: deploy, propose, sign, execute."),
     "watch": ("watch", "Market quality, alerts, cases; the labelled-manipulator report."),
     "index": ("index", "Price indices: import, fall, matched model, quality, gold."),
