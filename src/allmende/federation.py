@@ -60,7 +60,10 @@ class Memory(Protocol):
     def end(self, market: str) -> Known | None: ...
     def frame(self, market: str, frames: int) -> Known | None: ...
     def extend(self, market: str, frames: Sequence[Known], said: Sequence[Said] = ()) -> None:
-        """Frames next to those that are there, at either end. Those that are there stay."""
+        """Frames that follow the last one. Those that are there stay."""
+
+    def rebase(self, market: str, frames: Sequence[Known]) -> None:
+        """Frames that end in the one that was the first: of that only the head was known."""
 
     def stretch(self, market: str, after: int, upto: int) -> Stretch | None:
         """The links between two heads; None where some are not known."""
@@ -91,4 +94,7 @@ class Memory(Protocol):
         """Newest first, with the hash of each file."""
 
     def proof(self, digest: str) -> Split | None: ...
+    def prune(self, market: str) -> None:
+        """Forget what is too old to be kept of another market."""
+
     def close(self) -> None: ...

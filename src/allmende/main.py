@@ -46,6 +46,7 @@ from allmende.doors.hall import Hall
 from allmende.doors.observatory.frame import Public
 from allmende.main_chain import ChainSide, Wiring
 from allmende.main_custody import CustodySide, Fittings
+from allmende.main_federation import Belongings, FederationSide
 from allmende.main_local import LocalModels
 from allmende.main_settings import Settings as Settings
 from allmende.main_settings import Unset as Unset
@@ -108,6 +109,8 @@ class Market:
         self.chain = self.chain_side.opened
         """None without a chain."""
         self._gateway.vouching = self.custody_side.vouching()
+        has = (self.desk, counter, clock, self._signer, self._upstream, folder / JOURNAL)
+        self.federation = FederationSide(Belongings(*has, settings.federate_every))
         self._hall = self._doors(counter, doorman)
         self.app = app.front(self._gateway, self._hall.app)
         zone = Zone(settings.country, operator=settings.name)
@@ -119,9 +122,9 @@ class Market:
         side, folder = self.custody_side, Path(self.settings.data)
         hall = Hall(
             *(self.desk, self._clock, counter, self._views, self._archive, doorman),
-            more_routes=[*self.chain_side.routes(), *side.routes()],
+            more_routes=[*self.chain_side.routes(), *side.routes(), *self.federation.routes()],
             chain=side.page,
-            more_pages=side.pages(),
+            more_pages={**side.pages(), **self.federation.pages()},
             rules=all_rules(),
             public=Public(RaceKept(folder, self._clock), Said(folder), Scores(folder)),
             aside=aside,
@@ -157,6 +160,7 @@ class Market:
         self._background(self.chain_side.run())
         self._background(self.custody_side.run())
         self._background(self.custody_side.verify())
+        self._background(self.federation.run())
         return keys
 
     @property
@@ -212,6 +216,7 @@ class Market:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._local.close()
         self.custody_side.close()
+        self.federation.close()
         await self.chain_side.close()
         await self._upstream.close()
         await self._recounter.close()

@@ -78,6 +78,11 @@ class SqliteHeads:
                 [(s.kind, s.market, s.number, s.frames, s.first) for s in said],
             )
 
+    def rebase(self, market: str, frames: Sequence[Known]) -> None:
+        rows = [(market, k.frames, k.head, k.body, k.leaves, k.number) for k in frames]
+        with whole(self._db):
+            self._db.executemany("INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?, ?, ?)", rows)
+
     def prune(self, market: str, kept: int = FRAMES_KEPT) -> None:
         """Of another market's chain, what is older than so many frames, up to a statement."""
         newest = self.end(market)

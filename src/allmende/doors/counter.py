@@ -23,7 +23,7 @@ from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
 from allmende.core.units import EnergyRate
 from allmende.desk import Desk
-from allmende.doors import asks, lots, market_asks
+from allmende.doors import abroad, asks, lots, market_asks
 from allmende.doors.plain import outward
 from allmende.doors.sight import Viewer
 from allmende.ports import Clock
@@ -82,6 +82,11 @@ class Counter:
             fields, given, answer = self._with_secret(fields)
         elif name == "post_offer":
             fields, given = await self._sealed(fields, viewer)
+        elif name == "add_peer":
+            private = fields.get("allow_private", False)
+            await self.admit(str(fields.get("url", "")), private, viewer)
+        elif name == "send_abroad":
+            fields, given = abroad.sent(self.state, fields)
         elif name in asks.EXCHANGE:
             return await self._trade(name, fields, viewer, idem)
         command = asks.command(
@@ -129,7 +134,7 @@ class Counter:
         return {"asset": _market_asset(self.state), **rest}, given
 
     async def admit(self, url: str, private: object, viewer: Viewer) -> None:
-        """Whether an offer may stand at this address. Refused."""
+        """Whether an offer or a peer may stand at this address. Refused."""
         if private and not (self._tools.allow_private and viewer.operates):
             raise Refused(
                 Why.NOT_ALLOWED,
