@@ -37,6 +37,7 @@ COMMANDS = {
     "export": ("offline", "The journal as JSON lines."),
     "views": ("offline", "Read models: rebuild."),
     "market": ("market_move", "A whole market, or a member's tree: export, import, verify."),
+    "federation": ("federation", "Other markets: peers, transfers, heads, split views."),
     "chain": ("chain", "Chains: profiles, status, deploy and verify the contracts."),
     "bridge": ("bridge", "A federated bridge of two chains: deploy, lock, sign, redeem."),
     "treasury": ("treasury", "A Safe: deploy, propose, sign, execute."),

@@ -66,6 +66,7 @@ class Compare:
             if self.known(one.public_key) and heads.genuine(one):
                 told = "" if self._is(source, one.public_key) else source
                 await self._found(self.witness.hear(one, told, now))
+        await self.settle_own()
 
     def _is(self, source: str, market: str) -> bool:
         found = self._desk.state.peers.get(source)
@@ -73,7 +74,9 @@ class Compare:
 
     async def settle_own(self) -> None:
         """Our own chain grew: look at what others say that we signed."""
-        await self._found(self.witness.settle(self._own.key))
+        if self._memory.open(self._own.key):
+            self._own.newest()  # what the other one is held against
+            await self._found(self.witness.settle(self._own.key))
 
     async def prove(self, split: Split) -> str:
         """A proof from anybody: its hash. Refused(BAD_VALUE, NOT_FOUND)."""

@@ -1,7 +1,7 @@
 """Federation, own heads: the journal as a chain of hashes, and what we sign about it.
 
 Rule: a statement is signed for frames that are durable and that we followed one by one; nothing
-is signed while anything signed with our key stands outside of our own chain.
+is signed while something is signed with our key beyond the end of our own chain.
 Invariant: an honest market signs one history, whatever crashes: what was shown was on disk.
 Worked number: a journal restored from a copy of 90 frames, where peers saw 100: nothing is signed.
 """
@@ -71,8 +71,13 @@ class OwnHeads:
         return self._memory.end(self.key) or Known(0, GENESIS)
 
     def vouches(self) -> bool:
-        """Whether all that was ever signed with our key, as far as we heard, is our history."""
-        return not self.broken and not self._memory.open(self.key)
+        """Whether nothing is known that was signed with our key beyond our journal.
+
+        Signed within it, and something else, is a split view that is proved: there silence would
+        help only who has the key.
+        """
+        end = self._end().frames
+        return not self.broken and all(said.frames <= end for said in self._memory.open(self.key))
 
     def newest(self) -> Statement | None:
         """Of the frames that were followed; None where there is none, or we do not vouch."""

@@ -31,6 +31,7 @@ PAGES = {
     "withdraw_offer": "offers",
     "close_batch": "settle",
     "set_parameter": "govern",
+    **dict.fromkeys(("add_peer", "suspend_peer", "resume_peer", "send_abroad"), "federation"),
     "list_instrument": "market",
 }
 """The page that each command's form stands on, and that answers it."""
