@@ -109,13 +109,16 @@ class Market:
         self.chain = self.chain_side.opened
         """None without a chain."""
         self._gateway.vouching = self.custody_side.vouching()
-        has = (self.desk, counter, clock, self._signer, self._upstream, folder / JOURNAL)
-        self.federation = FederationSide(Belongings(*has, settings.federate_every))
+        self.federation = self._federation(folder / JOURNAL)
         self._hall = self._doors(counter, doorman)
         self.app = app.front(self._gateway, self._hall.app)
         zone = Zone(settings.country, operator=settings.name)
         self._local = LocalModels(self.desk, clock, zone, self._seal)
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _federation(self, journal: Path) -> FederationSide:
+        has = (self.desk, self.counter, self._clock, self._signer, self._upstream, journal)
+        return FederationSide(Belongings(*has, self.settings.federate_every))
 
     def _doors(self, counter: Counter, doorman: Doorman) -> Hall:
         """All but the gateway, with what only a market with a chain has."""
