@@ -21,6 +21,7 @@ from allmende.adapters.views_govern import FILE, SqliteTold
 from allmende.desk import Desk
 from allmende.doors.assembly_follow import AssemblyFollow
 from allmende.doors.assembly_page import AssemblyPage
+from allmende.doors.assembly_roll import AssemblyRoll
 from allmende.doors.counter import Counter
 from allmende.doors.pages import Page
 from allmende.doors.title_follow import CONTRACT as TITLES
@@ -56,10 +57,13 @@ class CommonsSide:
         self._told: SqliteTold | None = None
         self.assembly: AssemblyFollow | None = None
         self.votes = AssemblyPage(parts.desk, parts.clock, lambda: self.assembly)
+        self._roll = AssemblyRoll(
+            *(parts.desk, parts.counter, parts.clock, parts.keys), lambda: self.assembly
+        )
 
     def routes(self) -> list[Route]:
         """What the hall gets besides its own doors."""
-        return [*self._titles.routes(), *self.votes.routes()]
+        return [*self._titles.routes(), *self.votes.routes(), *self._roll.routes()]
 
     def pages(self) -> Mapping[str, Page]:
         return {**self._titles.pages()}

@@ -10,12 +10,29 @@ import importlib
 import click
 
 COMMANDS = {
+    "list": ("govern_show:list_", "Proposals, the newest first."),
+    "show": ("govern_show:show_", "One proposal, its counts and its votes."),
+    "rules": ("govern_show:rules_", "Parameters, who decides on them, their bounds."),
+    "propose": ("govern_acts:propose_", "Propose a parameter, a grant, calls or a text."),
+    "vote": ("govern_acts:vote_", "Vote yes, no or abstain."),
+    "cancel": ("govern_acts:cancel_", "Take back what you proposed."),
+    "queue": ("govern_acts:queue_", "Say that a proposal passed."),
+    "execute": ("govern_acts:execute_", "Do what was decided."),
+    "stake": ("govern_stake:stake_", "Stake shares: they vote and earn."),
+    "unstake": ("govern_stake:unstake_", "Take shares out of the stake."),
+    "withdraw": ("govern_stake:withdraw_", "Take back what has left the stake."),
+    "delegate": ("govern_stake:delegate_", "Let another vote with your stake."),
+    "recall": ("govern_stake:recall_", "Take your stake from a locked voter."),
+    "claim": ("govern_stake:claim_", "Take what your stake has earned."),
+    "credential": ("govern_roll:credential_", "A credential for a member's wallet."),
+    "enrol": ("govern_roll:enrol_", "Vote as a member, by a credential."),
+    "charter": ("govern_roll:charter_", "Hand the market's rules to its Assembly."),
     "simulate": ("govern_simulate", "What a rule would have changed, on real requests."),
     "levy": ("govern_levy", "What the commons took of every price, and what it paid out."),
     "jury": ("govern_jury", "Juries by lot: call, draw, check, list."),
 }
 """Name -> (module here, what it does), in the order in which help lists them. A module's command
-is always called `command`."""
+is called `command` unless it is named behind a colon."""
 
 
 class Lazy(click.Group):
@@ -27,8 +44,9 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"allmende.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
+        name, _, function = COMMANDS[cmd_name][0].partition(":")
+        module = importlib.import_module(f"allmende.cli.{name}")
+        command: click.Command = getattr(module, function or "command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
