@@ -30,6 +30,7 @@ class Provider:
         """Tokens written, by the `user` field of the request."""
         self.asked = 0
         self._server: asyncio.Server | None = None
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=2_048)
@@ -43,6 +44,10 @@ class Provider:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        for writer in self._open:  # callers keep their connections; whoever waits on one ends
+            writer.close()
+        ending = [task for task in self._open.values() if task is not None]
+        await asyncio.gather(*ending, return_exceptions=True)
 
     @property
     def url(self) -> str:
@@ -50,12 +55,14 @@ class Provider:
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open[writer] = asyncio.current_task()
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while head := await _head(reader):
                 body = json.loads(await reader.readexactly(int(head["content-length"])))
                 self.asked += 1
                 await self._answer(writer, body)
         writer.close()
+        self._open.pop(writer)
 
     async def _answer(self, writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
         limit = body.get("max_completion_tokens") or body.get("max_tokens") or TOKENS
