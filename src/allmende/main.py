@@ -47,6 +47,7 @@ from allmende.doors.observatory.frame import Public
 from allmende.main_chain import ChainSide, Wiring
 from allmende.main_custody import CustodySide, Fittings
 from allmende.main_federation import Belongings, FederationSide
+from allmende.main_forks import forks
 from allmende.main_local import LocalModels
 from allmende.main_settings import Settings as Settings
 from allmende.main_settings import Unset as Unset
@@ -136,6 +137,7 @@ class Market:
             min_cell=self.settings.min_cell,
             solver=solve if find_spec("highspy") else None,
             denials=self._gateway.denials,
+            forks=forks(folder / JOURNAL),
         )
         hall.history.chained = side.chained
         return hall

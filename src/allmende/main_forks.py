@@ -8,18 +8,27 @@ Worked number: of a journal whose last event is at noon a window of an hour begi
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from allmende.adapters.aside import Failed, aside
 from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.core import events as e
+from allmende.core.refusals import Refused
 from allmende.core.units import Instant
-from allmende.lab.fork import Change
+from allmende.doors.simulating import Forks
+from allmende.lab.fork import SIMULATED, Change
 from allmende.lab.fork_effect import Simulation, simulate
 from allmende.wire import journal
 from allmende.wire.journal import GENESIS, Frame
+
+log = logging.getLogger(__name__)
 
 
 def simulated(path: Path, change: Change, window: Instant | None) -> Simulation:
@@ -32,6 +41,28 @@ def simulated(path: Path, change: Change, window: Instant | None) -> Simulation:
         for frame in _last(found.frames()):
             ends, upto = journal.events(frame.body)[-1].at, frame.last
         return simulate(_events(found, upto), change, since(ends, window))
+
+
+def forks(path: Path) -> Forks:
+    """For the pages: each in a process of its own."""
+
+    def run(name: str, value: int, window: Instant | None) -> Mapping[str, Any]:
+        try:
+            return aside(told, path, name, value, window)
+        except Failed as failed:
+            log.error("simulating %s: %s", name, failed)
+            return {"refused": "The simulation failed; the market's log says how."}
+
+    return Forks(SIMULATED, run)
+
+
+def told(path: Path, name: str, value: int, window: Instant | None) -> dict[str, Any]:
+    """A simulation as plain data, or {"refused": why}."""
+    try:
+        found: dict[str, Any] = msgspec.to_builtins(simulated(path, Change(name, value), window))
+    except Refused as refused:
+        return {"refused": refused.detail}
+    return found
 
 
 def simulated_lines(lines: Iterable[bytes], change: Change, window: Instant | None) -> Simulation:

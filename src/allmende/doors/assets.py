@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import jinja2
 
+from allmende.core.units import credits
 from allmende.doors import figures
 from allmende.doors.observatory import draw
 from allmende.measure import drawing_paper
@@ -53,7 +54,7 @@ def templates(folder: Path = ASSETS / "templates") -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"figures": figures, "keep": keep, "draw": draw}
+    environment.globals |= {"figures": figures, "keep": keep, "draw": draw, "coins": credits}
     environment.filters["zip_self"] = lambda values: [(value, value) for value in values]
     return environment
 

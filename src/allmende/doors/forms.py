@@ -32,6 +32,8 @@ PAGES = {
     "close_batch": "settle",
     "set_parameter": "govern",
     **dict.fromkeys(("add_peer", "suspend_peer", "resume_peer", "send_abroad"), "federation"),
+    "call_jury": "govern/juries",
+    "draw_jury": "govern/juries",
     "list_instrument": "market",
 }
 """The page that each command's form stands on, and that answers it."""
@@ -47,11 +49,11 @@ OWN = "_"
 """Fields that begin so are the page's own: `_at` an instrument, `_idem` what stands for one
 sending of the form."""
 
-NUMBERS = frozenset({"context", "max_output", "per_minute", "value", "idle_s"})
+NUMBERS = frozenset({"context", "max_output", "per_minute", "value", "idle_s", "size"})
 PERCENTS = frozenset({"royalty_ppm"})
 """Typed in percent."""
 LISTS = frozenset({"models", "endpoints"})
-FLAGS = frozenset({"allow_private"})
+FLAGS = frozenset({"allow_private", "by_kind"})
 COUNTS = frozenset({("post_offer", "capacity")})
 """As NUMBERS, where other commands mean lots."""
 DECIMALS = frozenset({"lots", "cap_ug"})

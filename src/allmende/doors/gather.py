@@ -178,9 +178,6 @@ class Gather:
             "parameters": self._desk.state.parameters,
         }
 
-    async def govern(self, seen: Seen) -> dict[str, Any]:
-        return {"parameters": lookups.parameters(self._desk.state)}
-
 
 def _so_far(totals: list[dict[str, Any]]) -> dict[str, Any]:
     """What the market has delivered: answers, tokens of all kinds, microjoules."""

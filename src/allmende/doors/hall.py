@@ -24,6 +24,7 @@ from allmende.doors.denials import Denials
 from allmende.doors.gather import Gather
 from allmende.doors.gather_market import GatherMarket
 from allmende.doors.gather_orders import GatherOrders
+from allmende.doors.governing import Governing
 from allmende.doors.history import History
 from allmende.doors.leaving import Leaving, Pack
 from allmende.doors.live import Live
@@ -34,6 +35,7 @@ from allmende.doors.observatory.control import ControlPage
 from allmende.doors.observatory.frame import NOTHING_PUBLIC, Parquet, Public, Sources, here
 from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
+from allmende.doors.simulating import NO_FORKS, Forks, Simulating
 from allmende.doors.sovereignty import Sovereignty
 from allmende.measure.cells import K
 from allmende.measure.dated import Rules
@@ -46,8 +48,8 @@ class Hall:
     `more_pages` are doors that not every market has, `chain` is the page of the one that it
     settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it
     can, `solver` works out drills, `denials` counts whom the gateway refuses, `public` is what was
-    imported beside the market, `aside` works out what takes long, and `pack` makes a file one of
-    named entries, for members who leave."""
+    imported beside the market, `aside` works out what takes long, `pack` makes a file one of
+    named entries, for members who leave, and `forks` runs the journal on under another rule."""
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class Hall:
         denials: Denials | None = None,
         aside: Callable[..., Any] = here,
         pack: Callable[[IO[bytes]], Pack] | None = None,
+        forks: Forks = NO_FORKS,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -82,12 +85,15 @@ class Hall:
         told = Carbon(sources, counter), Denied(sources, counter), leaving
         for more in (self.exchange, Sovereignty(counter), ControlPage(sources), *told):
             account.lookups.update(more.lookups)
+        governing = Governing(desk, history, doorman, Simulating(forks, clock), min_cell)
         pages = Pages(
             *(counter, history, Gather(desk, clock, history), trading, chain),
-            *(Observatory(sources, doorman, parquet), self._live, doorman, more_pages),
+            *(Observatory(sources, doorman, parquet), self._live, doorman, governing.pages()),
+            more_pages,
         )
         moving = *Arriving(desk, counter).routes(), *leaving.routes(), *more_routes
-        routes = [*moving, *account.routes(), *self.exchange.sockets(), *pages.routes()]
+        routes = [*moving, *governing.routes(), *account.routes(), *self.exchange.sockets()]
+        routes += pages.routes()
         self.app = app.rest(routes, pages.told)
 
     async def open(self) -> None:

@@ -203,6 +203,7 @@ def parameters(state: State) -> list[Row]:
             "most": rule.most,
             "unit": rule.unit,
             "meaning": rule.meaning,
+            "rank": rule.rank,
             "scheduled": [
                 {"value": change.value, "effective": iso(change.effective)}
                 for change in state.scheduled

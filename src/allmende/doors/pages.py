@@ -10,7 +10,7 @@ Worked number: the whole look is one style sheet and one script of some sixty li
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -30,6 +30,7 @@ from allmende.doors.gather_orders import GatherOrders
 from allmende.doors.history import History
 from allmende.doors.live import Live
 from allmende.doors.observatory.observatory import Observatory
+from allmende.doors.page import Page as Page
 from allmende.doors.sight import Viewer
 
 YEAR_S = 31_536_000
@@ -39,7 +40,7 @@ STAGES = {
     "spend": ("budgets", ("budgets", "keys", "receipts")),
     "verify": ("verify", ("verify",)),
     "settle": ("settle", ("settle", "chain")),
-    "govern": ("govern", ("govern",)),
+    "govern": ("govern", ("govern", "govern/simulation", "govern/levy", "govern/juries")),
     "observe": ("observe", ()),
 }
 """Stage -> the page it leads to, and the pages that belong to it; observing has its sections."""
@@ -48,14 +49,6 @@ ABOVE = {
     **dict.fromkeys(("instrument", "trade", "issue", "order"), "market"),
 }
 """A page that no navigation lists -> the one that leads to it."""
-
-
-class Page(NamedTuple):
-    """`open`: visitors without a key may see it."""
-
-    path: str
-    gather: Callable[[Seen], Awaitable[dict[str, Any]]]
-    open: bool = False
 
 
 class Pages:
@@ -71,6 +64,7 @@ class Pages:
         observatory: Observatory,
         live: Live,
         doorman: Doorman,
+        govern: Mapping[str, Page],
         more: Mapping[str, Page] | None = None,
     ) -> None:
         """`more` are pages that not every market has; they belong to settling."""
@@ -87,7 +81,7 @@ class Pages:
             for name, (path, shows) in observatory.pages().items()
         }
         self._observatory = observatory
-        self._pages = {**_pages(gather, exchange, chain), **seeing, **(more or {})}
+        self._pages = {**_pages(gather, exchange, chain), **seeing, **govern, **(more or {})}
         head, listed = STAGES["settle"]
         self._stages = {
             **STAGES,
@@ -281,7 +275,6 @@ def _pages(
         "verify": Page("/verify", gather.verify, open=True),
         "settle": Page("/settle", gather.settle, open=True),
         "chain": Page("/chain", chain.page, open=True),
-        "govern": Page("/govern", gather.govern, open=True),
         "market": Page("/market", market.market, open=True),
         "instrument": Page("/market/{id}", market.instrument, open=True),
         "trade": Page("/market/{id}/trade", orders.trade),
