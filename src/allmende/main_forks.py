@@ -51,17 +51,17 @@ def forks(path: Path) -> Forks:
             return aside(told, path, name, value, window)
         except Failed as failed:
             log.error("simulating %s: %s", name, failed)
-            return {"refused": "The simulation failed; the market's log says how."}
+            return {"why_not": "The simulation failed; the market's log says how."}
 
     return Forks(SIMULATED, run)
 
 
 def told(path: Path, name: str, value: int, window: Instant | None) -> dict[str, Any]:
-    """A simulation as plain data, or {"refused": why}."""
+    """A simulation as plain data, or {"why_not": sentence}."""
     try:
         found: dict[str, Any] = msgspec.to_builtins(simulated(path, Change(name, value), window))
     except Refused as refused:
-        return {"refused": refused.detail}
+        return {"why_not": refused.detail}
     return found
 
 

@@ -91,7 +91,7 @@ class Governing:
                 if row["name"] in self._simulating.names
             ],
             "windows": tuple(WINDOWS),
-            "asked": dict(seen.query),
+            "asked": {"name": "", "value": "", "window": "30", **seen.query},
             "found": None,
             "waits": False,
             "min_cell": 0 if _operates(seen) else self._min_cell,
@@ -122,7 +122,7 @@ class Governing:
         rows = published(found["effects"], k) if found["receipts"] >= k else []
         return {
             **found,
-            "since": iso(found["since"]),
+            "since": iso(found["since"]) if found["since"] else "",
             "until": iso(found["until"]),
             "rows": rows,
             "few": found["receipts"] < k,

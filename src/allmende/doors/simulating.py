@@ -34,13 +34,13 @@ Key = tuple[str, int, str]
 
 class Forks(NamedTuple):
     """The lab's fork of this market's journal: of which rules it shows something, and how it is
-    run, in a thread: what it found as plain data, or {"refused": why}."""
+    run, in a thread: what it found as plain data, or {"why_not": sentence}."""
 
     names: tuple[str, ...]
     run: Callable[[str, int, Instant | None], Mapping[str, Any]]
 
 
-NO_FORKS = Forks((), lambda name, value, window: {"refused": "This market runs no forks."})
+NO_FORKS = Forks((), lambda name, value, window: {"why_not": "This market runs no forks."})
 
 
 class Simulating:
@@ -70,9 +70,9 @@ class Simulating:
         if not task.done():
             return None
         found = task.result()
-        if "refused" in found:
+        if "why_not" in found:
             del self._asked[key]
-            raise Refused(Why.BAD_VALUE, str(found["refused"]))
+            raise Refused(Why.BAD_VALUE, str(found["why_not"]))
         return found
 
     def _start(self, key: Key, now: Instant) -> asyncio.Task[Mapping[str, Any]]:
