@@ -77,24 +77,20 @@ class Hall:
         self.exchange = Exchange(desk, clock, counter, views)
         account = Account(desk, counter, history, self._live)
         self.chain = chain = chain or ChainPage(clock)
-        account.lookups.update(chain.lookups)
         trading = GatherMarket(desk, clock, views), GatherOrders(desk, clock, views)
         core = desk, clock, history, views, rules, min_cell, solver, public, denials, aside
         sources = Sources(*core)
         leaving = Leaving(desk, counter, views, history, doorman, pack)
         told = Carbon(sources, counter), Denied(sources, counter), leaving
-        for more in (self.exchange, Sovereignty(counter), ControlPage(sources), *told):
+        for more in (chain, self.exchange, Sovereignty(counter), ControlPage(sources), *told):
             account.lookups.update(more.lookups)
         governing = Governing(desk, history, doorman, Simulating(forks, clock), min_cell)
-        pages = Pages(
-            *(counter, history, Gather(desk, clock, history), trading, chain),
-            *(Observatory(sources, doorman, parquet), self._live, doorman, governing.pages()),
-            more_pages,
-        )
-        moving = *Arriving(desk, counter).routes(), *leaving.routes(), *more_routes
-        routes = [*moving, *governing.routes(), *account.routes(), *self.exchange.sockets()]
-        routes += pages.routes()
-        self.app = app.rest(routes, pages.told)
+        shown = counter, history, Gather(desk, clock, history), trading, chain
+        seen = Observatory(sources, doorman, parquet), self._live, doorman
+        pages = Pages(*shown, *seen, governing.pages(), more_pages)
+        moving = *Arriving(desk, counter).routes(), *leaving.routes(), *governing.routes()
+        told_by = *moving, *more_routes, *account.routes(), *self.exchange.sockets()
+        self.app = app.rest([*told_by, *pages.routes()], pages.told)
 
     async def open(self) -> None:
         """When the desk has started, and before anybody is let in."""
