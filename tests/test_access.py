@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from doors import Doors
 from hypothesis import given
 from hypothesis import strategies as st
 from observed import directory, exact
 
+from allmende.adapters import exits
 from allmende.adapters.access_facts import facts
 from allmende.adapters.claim_cards import cards
 from allmende.adapters.languages import measured, sentences
@@ -30,6 +32,7 @@ from allmende.measure.access import (
     satisfied,
 )
 from allmende.measure.figure import About, Undefined
+from allmende.measure.leaving import Exit, Step
 
 ABOUT = About(of="market", window="w", denominator="d", grade="ledger")
 
@@ -145,3 +148,23 @@ def test_the_page_gets_languages_and_claims_also_where_gold_is_broken(tmp_path: 
     gold = next(one for one in said()[1] if one.card.id == "gold-flat")
     assert gold.computed is not None
     assert gold.computed.low is None
+
+
+def test_the_exit_meter_shows_the_last_drill_and_nobody_by_name(tmp_path: Path) -> None:
+    with Doors(tmp_path) as doors:
+        page = doors.get("/observe/access?lang=en").text
+        assert "Nobody has drilled it yet" in page
+        steps = Step("export", 0.25, "uni: 31 members"), Step("request", 1.5, "receipt r1")
+        exits.add(tmp_path / "data", Exit("2026-11-20T10:00:00+00:00", "member", steps, 24, 3))
+        page = doors.get("/observe/access?lang=de").text
+        assert "1,8" in page
+        assert "24" in page
+        assert "31 members" not in page
+        rows = doors.get("/observe/data/access.exit.csv").text.splitlines()
+        assert len(rows) == 3
+        failed = Exit("2026-11-21T10:00:00+00:00", "market", (Step("export", 1, "no", ok=False),))
+        exits.add(tmp_path / "data", failed)
+        assert "failed" in doors.get("/observe/access?lang=en").text
+        with (tmp_path / "data" / exits.FILE).open("a") as file:
+            file.write("garbage\n")
+        assert "Nobody has drilled it yet" in doors.get("/observe/access?lang=en").text

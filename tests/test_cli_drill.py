@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 from click.testing import CliRunner, Result
 from msgspec import structs
+from provided import provider
 from views_history import frames, write
 
 from allmende.cli import main
@@ -23,7 +21,6 @@ from allmende.core.actors import Actor, Registry, Supply
 from allmende.core.evidence import Floor
 from allmende.core.units import DAY, SECOND, Units
 from allmende.lab.crash import body, furnish
-from allmende.lab.provider import Provider
 from allmende.lab.served import Served
 from allmende.lab.world import OFFERS, START, World
 from allmende.main import JOURNAL
@@ -257,30 +254,6 @@ def test_what_is_forgotten_is_what_was_before():
 
 
 # Live ---------------------------------------------------------------------------------
-
-
-@contextmanager
-def provider() -> Iterator[str]:
-    """The address of a model server in a thread of its own."""
-    ready: list[str] = []
-    over, begun = asyncio.Event(), threading.Event()
-    loop = asyncio.new_event_loop()
-
-    async def serve() -> None:
-        async with Provider() as found:
-            ready.append(found.url)
-            begun.set()
-            await over.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        assert begun.wait(10)
-        yield ready[0]
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join()
-        loop.close()
 
 
 def test_a_live_drill_reroutes_real_requests_and_gives_them_back(tmp_path: Path):

@@ -13,7 +13,7 @@ from doors import Doors
 
 from allmende.adapters.price_files import PriceFiles, read
 from allmende.adapters.price_formats import SCORES
-from allmende.adapters.scores import Scores
+from allmende.adapters.scores import scores_kept
 from allmende.doors.observatory.sellers import ALL, Market, Quality, by_benchmark
 from allmende.measure.concentration import hhi_of_ranges
 from allmende.measure.figure import Undefined
@@ -44,7 +44,7 @@ def imported(data: Path, folder: Path) -> None:
 
 def test_the_latest_score_counts_and_a_benchmark_below_zero_weighs_nothing(tmp_path: Path) -> None:
     imported(tmp_path / "data", tmp_path)
-    assert by_benchmark(Scores(tmp_path / "data")()) == {"MMLU": {"n": 20, "smol": 80}}
+    assert by_benchmark(scores_kept(tmp_path / "data")()) == {"MMLU": {"n": 20, "smol": 80}}
 
 
 def test_tokens_count_by_their_models_score() -> None:
@@ -70,7 +70,7 @@ def test_a_damaged_history_is_as_good_as_none_and_said(
     kept = PriceFiles(tmp_path / "data").folder / SCORES.file
     kept.write_text(kept.read_text() + "tomorrow,MMLU,smol,much,a test\n")
     with caplog.at_level(logging.WARNING):
-        assert Scores(tmp_path / "data")() == ()
+        assert scores_kept(tmp_path / "data")() == ()
     assert "Remove it and import again" in caplog.text
 
 

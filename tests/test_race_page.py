@@ -10,8 +10,9 @@ from typing import Any
 from doors import Doors
 
 from allmende.adapters.aside import aside
+from allmende.adapters.kept import Kept
 from allmende.adapters.price_files import PriceFiles, read
-from allmende.adapters.race_files import RaceKept
+from allmende.adapters.race_files import Given, race_kept
 from allmende.adapters.race_formats import ALL, CARBON
 from allmende.core.units import SECOND
 from allmende.doors.observatory.frame import Public
@@ -33,25 +34,25 @@ class At:
 class Only:
     """What the section reads of its sources."""
 
-    def __init__(self, race: RaceKept) -> None:
+    def __init__(self, race: Kept[Given | str]) -> None:
         self.public = Public(race)
         self.aside = aside
 
 
-def gathered(race: RaceKept) -> Any:
+def gathered(race: Kept[Given | str]) -> Any:
     return asyncio.run(Race(Only(race)).gather(None))  # type: ignore[arg-type]
 
 
-def imported(data: Path) -> RaceKept:
+def imported(data: Path) -> Kept[Given | str]:
     path = data / "carbon-file.csv"
     path.write_text(CARBON_FILE)
     found = read(path, date(2026, 11, 21), ALL)
     PriceFiles(data).keep(found, "carbon-file.csv", datetime(2026, 11, 21, tzinfo=UTC))
-    return RaceKept(data, At())  # type: ignore[arg-type]
+    return race_kept(data, At())  # type: ignore[arg-type]
 
 
 def test_without_an_import_there_is_nothing(tmp_path: Path):
-    found = gathered(RaceKept(tmp_path, At()))  # type: ignore[arg-type]
+    found = gathered(race_kept(tmp_path, At()))  # type: ignore[arg-type]
     assert found.shows == {"race": {}, "unread": ""}
     assert not found.tables
 

@@ -22,14 +22,15 @@ from allmende.adapters.aside import aside
 from allmende.adapters.bundle import Writer
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.energy import energy_rate
+from allmende.adapters.exits import last_exit
 from allmende.adapters.guard import Guard
 from allmende.adapters.linear import solve
 from allmende.adapters.parquet import to_parquet
-from allmende.adapters.race_files import RaceKept
+from allmende.adapters.race_files import race_kept
 from allmende.adapters.recounter import ProcessRecounter
 from allmende.adapters.rules import all_rules
 from allmende.adapters.said import Said
-from allmende.adapters.scores import Scores
+from allmende.adapters.scores import scores_kept
 from allmende.adapters.secrets import Vault, new_key, open_signer, open_vault, require_own_key
 from allmende.adapters.server import listen, own, run
 from allmende.adapters.sqlite_journal import SqliteJournal
@@ -124,13 +125,16 @@ class Market:
     def _doors(self, counter: Counter, doorman: Doorman) -> Hall:
         """All but the gateway, with what only a market with a chain has."""
         side, folder = self.custody_side, Path(self.settings.data)
+        public = Public(
+            *(race_kept(folder, self._clock), Said(folder), scores_kept(folder)), last_exit(folder)
+        )
         hall = Hall(
             *(self.desk, self._clock, counter, self._views, self._archive, doorman),
             more_routes=[*self.chain_side.routes(), *side.routes(), *self.federation.routes()],
             chain=side.page,
             more_pages={**side.pages(), **self.federation.pages()},
             rules=all_rules(),
-            public=Public(RaceKept(folder, self._clock), Said(folder), Scores(folder)),
+            public=public,
             aside=aside,
             pack=Writer,
             parquet=to_parquet if find_spec("duckdb") else None,

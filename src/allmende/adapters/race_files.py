@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from allmende.adapters.kept import Kept
 from allmende.adapters.price_files import LOG, BadFile, PriceFiles, Read, read
 from allmende.adapters.price_formats import GOLD, TOKENS, Format
 from allmende.adapters.race_formats import RACE
@@ -62,31 +63,20 @@ def from_kept(files: PriceFiles, today: date) -> Given:
     return _given({one.id: files.load(one) for one in WANTED}, labels, today)
 
 
-class RaceKept:
-    """What was imported into a data directory, read again only when an import changed it."""
+def race_kept(data: Path, clock: Clock) -> Kept[Given | str]:
+    """What was imported into a data directory: nothing in words where nothing is, and what is
+    wrong where it is damaged."""
+    files = PriceFiles(data)
 
-    def __init__(self, data: Path, clock: Clock) -> None:
-        self._files = PriceFiles(data)
-        self._clock = clock
-        self._stamp: tuple[int, int] | None = None
-        self._found: Given | str = ""
-
-    def __call__(self) -> Given | str:
-        """Nothing in words where nothing is imported, and what is wrong where it is damaged."""
-        log = self._files.folder / LOG
-        try:
-            seen = log.stat()
-        except FileNotFoundError:
+    def found() -> Given | str:
+        if not (files.folder / LOG).is_file():
             return ""
-        stamp = (seen.st_mtime_ns, seen.st_size)
-        if stamp != self._stamp:
-            today = datetime.fromtimestamp(self._clock.now() / SECOND, UTC).date()
-            try:
-                self._found = from_kept(self._files, today)
-            except BadFile as error:
-                self._found = str(error)
-            self._stamp = stamp
-        return self._found
+        try:
+            return from_kept(files, datetime.fromtimestamp(clock.now() / SECOND, UTC).date())
+        except BadFile as error:
+            return str(error)
+
+    return Kept(files.folder / LOG, found)
 
 
 def _given(records: dict[str, list[Any]], labels: dict[str, str], today: date) -> Given:

@@ -1,7 +1,7 @@
 """Said: languages and claims as a page shows them, computed once.
 
 Rule: premiums are counted when first asked for, in a process of their own, and kept; claims
-are checked again each time, with the gold that is imported by then.
+are checked again when other gold was imported.
 Invariant: a file of gold that cannot be read leaves the claim without its number, and says so
 in the log of the market, never with another number.
 Worked number: the first reader waits two seconds, the next ones do not.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from allmende.adapters.aside import aside
 from allmende.adapters.claim_cards import cards
+from allmende.adapters.kept import Kept
 from allmende.adapters.languages import measured
 from allmende.adapters.price_files import BadFile, PriceFiles
 from allmende.adapters.price_formats import GOLD
@@ -28,17 +29,23 @@ class Said:
     """Of one data directory; called off the event loop."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = PriceFiles(folder)
+        files = PriceFiles(folder)
+        self._claims = Kept(files.folder / GOLD.file, lambda: _claims(files))
 
     def __call__(self) -> tuple[tuple[Premium, ...], tuple[Checked, ...]]:
-        return _premiums(), tuple(check(cards(), self._gold()))
+        return _premiums(), self._claims()
 
-    def _gold(self) -> Gold:
-        try:
-            return self._files.load(GOLD)
-        except BadFile as error:
-            _LOG.warning("the kept gold prices cannot be read: %s", error)
-            return ()
+
+def _claims(files: PriceFiles) -> tuple[Checked, ...]:
+    return tuple(check(cards(), _gold(files)))
+
+
+def _gold(files: PriceFiles) -> Gold:
+    try:
+        return files.load(GOLD)
+    except BadFile as error:
+        _LOG.warning("the kept gold prices cannot be read: %s", error)
+        return ()
 
 
 @cache

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from allmende.adapters.kept import Kept
 from allmende.adapters.price_files import BadFile, PriceFiles
 from allmende.adapters.price_formats import SCORES
 from allmende.measure.indices_quality import Score
@@ -19,15 +20,15 @@ from allmende.measure.indices_quality import Score
 log = logging.getLogger(__name__)
 
 
-class Scores:
+def scores_kept(data: Path) -> Kept[Sequence[Score]]:
     """Of one data directory. Call it for what is kept now."""
+    files = PriceFiles(data)
+    return Kept(files.folder / SCORES.file, lambda: _scores(files))
 
-    def __init__(self, data: Path) -> None:
-        self._files = PriceFiles(data)
 
-    def __call__(self) -> Sequence[Score]:
-        try:
-            return self._files.load(SCORES)
-        except BadFile as bad:
-            log.warning("No scores: %s", bad)
-            return ()
+def _scores(files: PriceFiles) -> Sequence[Score]:
+    try:
+        return files.load(SCORES)
+    except BadFile as bad:
+        log.warning("No scores: %s", bad)
+        return ()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -17,8 +18,8 @@ import click
 from allmende.adapters.linear import solve
 from allmende.adapters.rules import rules
 from allmende.cli.client import Client, Failed
-from allmende.cli.drill_show import Said, one_table, show_cut, show_live
-from allmende.cli.offline import opened
+from allmende.cli.drill_show import Said, one_table, show_cut, show_exit, show_live
+from allmende.cli.offline import data_folder, opened
 from allmende.cli.remote import Market, remote
 from allmende.cli.show import progress
 from allmende.core import machine
@@ -138,6 +139,35 @@ def list_drills(market: Market) -> None:
 def end_drill(market: Market, id_: str) -> None:
     """End a live drill before its time; its offers are back at once."""
     market.ask("end_drill", {"id": id_}, f"Drill {id_} has ended.")
+
+
+@drill.command("exit")
+@click.option("--member", default="", help="Only this member's tree leaves; else the market.")
+@click.option("--spending-key", required=True, help="A key that spends, and must work there too.")
+@click.option("--model", default="", help="What to ask for there; else the first that chats.")
+@click.option("--data", help="The running market's directory [ALLMENDE_DATA, data].")
+@remote
+def exit_(market: Market, /, member: str, spending_key: str, model: str, data: str | None) -> None:
+    """Leave the running market for a second one, be served there, and say how long it took.
+
+    The first market is not changed. With --data the last drill is shown on its page. Ends with 1
+    if a step fails.
+    """
+    from allmende.cli.drill_exit import Ground, as_json, known, play  # starts fast without
+
+    folder = data_folder(data)
+    own = known(folder, market.client.get("me")["market"]["public_key"])
+    if not own and (data or not member):
+        raise Failed(f"{folder} is not the directory of the market at {market.client.url}.")
+    with TemporaryDirectory(prefix="allmende-exit-") as scratch:
+        there = folder if own else None
+        ground = Ground(market.client, there, spending_key, model, Path(scratch))
+        done, left = play(ground, member)
+    if market.as_json:
+        click.echo(as_json(done, left))
+    else:
+        show_exit(done, left)
+    sys.exit(0 if done.ok else 1)
 
 
 # Reading ------------------------------------------------------------------------------

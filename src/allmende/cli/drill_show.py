@@ -11,6 +11,7 @@ import click
 from allmende.cli.show import out_json, table
 from allmende.measure.drills import Outcome, Pivot
 from allmende.measure.drills_market import Picture
+from allmende.measure.leaving import Exit
 
 SWITCH = (
     "Time to switch: the next request already goes elsewhere, as one writer holds the book; "
@@ -182,3 +183,25 @@ def _plain(said: Said, outcome: Outcome, pivots: Sequence[Pivot]) -> dict[str, A
         "home": said.home,
         "pivotal": [pivot._asdict() for pivot in pivots],
     }
+
+
+def show_exit(done: Exit, left: Sequence[str]) -> None:
+    """Each step with its time, what was left behind, and how long all of it took."""
+    rows = [
+        {
+            "step": one.name,
+            "seconds": f"{one.seconds:.2f}",
+            "what": one.says if one.ok else "FAILED",
+        }
+        for one in done.steps
+    ]
+    table(rows, ("step", "seconds", "what"), "Nothing was done.")
+    failed = next((step for step in done.steps if not step.ok), None)
+    if left:
+        click.echo("\nLeft behind:")
+        for line in left:
+            click.echo(f"  {line}")
+    if failed is None:
+        click.secho(f"\nPASS: gone and served in {done.seconds:.1f} s.", bold=True)
+    else:
+        click.secho(f"\nFAIL at {failed.name}: {failed.says}", bold=True)

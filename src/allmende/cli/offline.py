@@ -31,13 +31,18 @@ UNSOUND = (
 data_option = click.option("--data", help="The data directory [ALLMENDE_DATA, data].")
 
 
+def data_folder(data: str | None) -> Path:
+    """The one that is named, or that the environment says."""
+    try:
+        return Path(settings({"data": data}).data)
+    except Unset as error:
+        raise click.UsageError(str(error)) from None
+
+
 @contextmanager
 def opened(data: str | None) -> Iterator[tuple[SqliteJournal, Path]]:
     """The journal of a data directory, read only; also while a market writes it."""
-    try:
-        folder = Path(settings({"data": data}).data)
-    except Unset as error:
-        raise click.UsageError(str(error)) from None
+    folder = data_folder(data)
     if not (folder / JOURNAL).is_file():
         raise Failed(f"No market in {folder}. Name its directory with --data.")
     with closing(SqliteJournal(folder / JOURNAL, readonly=True)) as found:

@@ -116,8 +116,12 @@ class Served:
 
     def ask(self, command: str, fields: Mapping[str, object], key: str = "") -> Any:
         """POST /api/<command>; the administrator's key unless another is given."""
+        return self.post(f"api/{command}", fields, key)
+
+    def post(self, path: str, fields: Mapping[str, object], key: str = "") -> Any:
+        """POST /<path>, of the gateway too."""
         body = json.dumps(fields).encode()
-        request = Request(f"{self.url}/api/{command}", body, {"Content-Type": "application/json"})
+        request = Request(f"{self.url}/{path}", body, {"Content-Type": "application/json"})
         return json.loads(self._send(request, key))
 
     def _send(self, request: Request, key: str) -> bytes:

@@ -33,6 +33,7 @@ from allmende.measure.cells import Cell, publish
 from allmende.measure.claims import Checked
 from allmende.measure.dated import NoRules, in_force
 from allmende.measure.figure import About, Figure
+from allmende.measure.leaving import Exit
 from allmende.measure.said import Said
 
 FOUR_FIFTHS = "us/selection-procedures"
@@ -49,10 +50,11 @@ class AccessPage:
     async def gather(self, asked: Asked) -> Found:
         premiums, claims = await asyncio.to_thread(self._sources.public.said)
         denied = told(self._sources, asked.operates)
-        shows = {"premiums": premiums, "claims": claims, "denied": denied}
+        left = await asyncio.to_thread(self._sources.public.left)
+        shows = {"premiums": premiums, "claims": claims, "denied": denied, "left": left}
         rows: list[Row] = [*denied["kinds"], *denied["homes"], *denied["codes"]]
         tables = {"languages": _languages(premiums), "claims": _claims(claims)}
-        return Found(shows, {**tables, "denials": Table(rows)})
+        return Found(shows, {**tables, "denials": Table(rows), "exit": _exit(left)})
 
 
 class Denied:
@@ -143,6 +145,21 @@ def _languages(premiums: tuple[Premium, ...]) -> Table:
             }
             for one in premiums
         ]
+    )
+
+
+def _exit(left: Exit | None) -> Table:
+    """The steps of the last drill; none before the first."""
+    if left is None:
+        return Table([])
+    whole: dict[str, str | int | float | None] = {
+        "at": left.at,
+        "of": left.of,
+        "receipts": left.receipts,
+        "left": left.left,
+    }
+    return Table(
+        [{**whole, "step": s.name, "seconds": s.seconds, "ok": int(s.ok)} for s in left.steps]
     )
 
 

@@ -24,6 +24,7 @@ from allmende.measure.cells import K
 from allmende.measure.claims import Checked
 from allmende.measure.dated import Rules
 from allmende.measure.indices_quality import Score
+from allmende.measure.leaving import Exit
 from allmende.measure.linear import Solver
 from allmende.measure.race_panels import Given
 from allmende.ports import Clock, Views
@@ -45,6 +46,10 @@ def no_scores() -> tuple[Score, ...]:
     return ()
 
 
+def nobody_left() -> None:
+    """No exit was drilled."""
+
+
 def nothing_given() -> str:
     """No public data, and no trouble with them."""
     return ""
@@ -60,12 +65,14 @@ class Public(NamedTuple):
 
     `race` gives the imported public data, the same value until a new import; else a sentence why
     it cannot, and an empty one where nothing was imported. `scores` are what models reached on
-    benchmarks, `said` what languages cost, and claims that were checked.
+    benchmarks, `said` what languages cost, and claims that were checked; `left` is the last drill
+    in which somebody left for another market.
     """
 
     race: Callable[[], Given | str] = nothing_given
     said: Callable[[], Said] = nothing_said
     scores: Callable[[], Sequence[Score]] = no_scores
+    left: Callable[[], Exit | None] = nobody_left
 
 
 NOTHING_PUBLIC = Public()
