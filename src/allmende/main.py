@@ -33,7 +33,7 @@ from allmende.adapters.said import Said
 from allmende.adapters.scores import scores_kept
 from allmende.adapters.secrets import Vault, new_key, open_signer, open_vault, require_own_key
 from allmende.adapters.server import listen, own, run
-from allmende.adapters.sqlite_journal import SqliteJournal
+from allmende.adapters.sqlite_journal import FILE, SqliteJournal
 from allmende.adapters.upstream import HttpUpstream
 from allmende.adapters.views import Follower, SqliteViews
 from allmende.core.commands import Tick
@@ -55,7 +55,7 @@ from allmende.main_settings import Unset as Unset
 from allmende.main_settings import settings as settings
 from allmende.ports import Clock, Upstream
 
-JOURNAL, VIEWS = "journal.sqlite", "views.sqlite"
+JOURNAL, VIEWS = FILE, "views.sqlite"
 PROVIDER = "provider"
 """What sealed secrets in offers are for."""
 

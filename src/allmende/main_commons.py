@@ -17,6 +17,10 @@ from pathlib import Path
 from msgspec import Struct
 from starlette.routing import Route
 
+from allmende.adapters.aside import aside
+from allmende.adapters.reward_rules import of_terms
+from allmende.adapters.sqlite_journal import FILE as JOURNAL
+from allmende.adapters.useful_work import facts_file_of
 from allmende.adapters.views_govern import FILE, SqliteTold
 from allmende.desk import Desk
 from allmende.doors.assembly_follow import AssemblyFollow
@@ -24,6 +28,8 @@ from allmende.doors.assembly_page import AssemblyPage
 from allmende.doors.assembly_roll import AssemblyRoll
 from allmende.doors.counter import Counter
 from allmende.doors.pages import Page
+from allmende.doors.rewards import RewardsDoor
+from allmende.doors.rewards import Tools as RewardTools
 from allmende.doors.title_follow import CONTRACT as TITLES
 from allmende.doors.title_follow import TitleFollow
 from allmende.doors.titles import TitlesDoor
@@ -52,6 +58,12 @@ class CommonsSide:
     def __init__(self, parts: CommonsParts) -> None:
         self._parts = parts
         self._titles = TitlesDoor(parts.desk)
+        self._rewards = RewardsDoor(
+            *(parts.desk, parts.clock, parts.counter, parts.sender),
+            RewardTools(
+                partial(aside, facts_file_of, parts.folder / JOURNAL), of_terms, parts.keys.keccak
+            ),
+        )
         self.commons: Commons | None = None
         self._following: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._told: SqliteTold | None = None
@@ -63,18 +75,24 @@ class CommonsSide:
 
     def routes(self) -> list[Route]:
         """What the hall gets besides its own doors."""
-        return [*self._titles.routes(), *self.votes.routes(), *self._roll.routes()]
+        doors = (self._titles, self._rewards, self.votes, self._roll)
+        return [route for door in doors for route in door.routes()]
 
     def pages(self) -> Mapping[str, Page]:
-        return {**self._titles.pages()}
+        return {**self._titles.pages(), **self._rewards.pages()}
 
     def stand(self, commons: Commons, decimals: int) -> None:
         """From now on they are there; `decimals` are the pay unit's."""
         self.commons = commons
+        self._rewards.stand(commons)
         if TITLES in commons:
             self._follow_titles(commons, decimals)
         if "Assembly" in commons:
             self._follow_assembly(commons)
+
+    def _facts(self, rule: bytes, epoch: int) -> bytes:
+        """An epoch's file, made in a process of its own. Takes its time."""
+        return aside(facts_file_of, self._parts.folder / JOURNAL, rule, epoch)
 
     def _follow_titles(self, commons: Commons, decimals: int) -> None:
         parts = self._parts

@@ -15,6 +15,8 @@ from pathlib import Path
 from allmende.adapters.whole import whole
 from allmende.wire.journal import Frame
 
+FILE = "journal.sqlite"
+"""Its name in a data directory."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS frames (
   first INTEGER PRIMARY KEY, count INTEGER NOT NULL, body BLOB NOT NULL, prev BLOB NOT NULL,

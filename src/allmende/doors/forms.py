@@ -27,6 +27,7 @@ PAGES = {
     "revoke_key": "keys",
     "register_title": "offers",
     "mint_title": "titles",
+    "name_payee": "rewards",
     "post_offer": "offers",
     "withdraw_offer": "offers",
     "close_batch": "settle",
