@@ -60,9 +60,7 @@ class CommonsSide:
         self._titles = TitlesDoor(parts.desk)
         self._rewards = RewardsDoor(
             *(parts.desk, parts.clock, parts.counter, parts.sender),
-            RewardTools(
-                partial(aside, facts_file_of, parts.folder / JOURNAL), of_terms, parts.keys.keccak
-            ),
+            RewardTools(self._facts, of_terms, parts.keys.keccak),
         )
         self.commons: Commons | None = None
         self._following: list[tuple[str, Callable[[], Awaitable[object]]]] = []

@@ -45,6 +45,8 @@ COMMANDS = {
     "index": ("index", "Price indices: import, fall, matched model, quality, gold."),
     "drill": ("drill", "Cut a country, a provider or a cable: what is still served."),
     "allocate": ("allocate", "Who would have got a scarce day's tokens under which rule."),
+    "rewards": ("rewards", "Shares for measured useful work: facts, compute, check, claim."),
+    "check": ("checks", "Sealed verdicts of many: open, commit, reveal, list."),
     "govern": ("govern", "Who decides on the rules, and what a decision would change."),
     "observatory": ("observatory", "Who gains, who depends on whom, what it costs the climate."),
     "lab": ("lab", "Experiments: gode-sunder, cap-cost, capture."),

@@ -55,6 +55,12 @@ class Client:
         with self._open(_request(self._address(path, query), self._headers())) as answer:
             return bytes(answer.read())
 
+    def public(self, path: str, **query: object) -> bytes:
+        """The same of what anybody may see: without a key, if there is none."""
+        headers = self._headers() if self._key else {}
+        with self._open(_request(self._address(path, query), headers)) as answer:
+            return bytes(answer.read())
+
     def lines(self, path: str, **query: object) -> Iterator[bytes]:
         with self._open(_request(self._address(path, query), self._headers())) as answer:
             yield from answer

@@ -58,6 +58,7 @@ class Account:
             "/api/levy": (self.levy, "What the commons took and paid, by month. Public."),
             "/api/parameters": (self.parameters, "The rules, their bounds, what is due. Public."),
             "/api/batches": (self.batches, "Closed batches. Public."),
+            "/api/checks": (self.checks, "Open checks: their times, and how many sealed. Public."),
             "/api/cases": (self.cases, "Open cases, with what they rest on. Operators."),
             "/api/actors": (self.actors, "The registry of actors; format=csv as a file. Public."),
             "/api/actors/{id}": (self.actor, "An actor: who controls it, whose law reaches it."),
@@ -125,6 +126,9 @@ class Account:
 
     async def parameters(self, _: Request) -> Response:
         return reply(lookups.parameters(self._desk.state))
+
+    async def checks(self, _: Request) -> Response:
+        return reply(lookups.checks(self._desk.state))
 
     async def cases(self, request: Request) -> Response:
         sight.require_operator(self._viewer(request))

@@ -187,6 +187,22 @@ def _offer(state: State, offer: Offer, at: Instant) -> Row:
     }
 
 
+def checks(state: State) -> list[dict[str, Any]]:
+    """Those that are open; who sealed or said what stays in the journal until they end."""
+    return [
+        {
+            "id": found.check.id,
+            "subject": found.check.subject,
+            "about": found.check.about,
+            "commit_until": iso(found.check.commit_until),
+            "reveal_until": iso(found.check.reveal_until),
+            "sealed": len(found.commits),
+            "told": len(found.verdicts),
+        }
+        for found in state.checks.values()
+    ]
+
+
 def cases(state: State) -> list[Row]:
     """Open cases, oldest first. What was decided is in the journal."""
     return [msgspec.to_builtins(case) for case in state.cases.values()]
