@@ -30,6 +30,7 @@ from allmende.doors.counter import Counter
 from allmende.doors.pages import Page
 from allmende.doors.rewards import RewardsDoor
 from allmende.doors.rewards import Tools as RewardTools
+from allmende.doors.shares import Shares
 from allmende.doors.title_follow import CONTRACT as TITLES
 from allmende.doors.title_follow import TitleFollow
 from allmende.doors.titles import TitlesDoor
@@ -62,6 +63,7 @@ class CommonsSide:
             *(parts.desk, parts.clock, parts.counter, parts.sender),
             RewardTools(self._facts, of_terms, parts.keys.keccak),
         )
+        self._shares = Shares(parts.desk, parts.clock, parts.keys, parts.counter, parts.sender)
         self.commons: Commons | None = None
         self._following: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._told: SqliteTold | None = None
@@ -73,16 +75,17 @@ class CommonsSide:
 
     def routes(self) -> list[Route]:
         """What the hall gets besides its own doors."""
-        doors = (self._titles, self._rewards, self.votes, self._roll)
+        doors = (self._titles, self._rewards, self._shares, self.votes, self._roll)
         return [route for door in doors for route in door.routes()]
 
     def pages(self) -> Mapping[str, Page]:
-        return {**self._titles.pages(), **self._rewards.pages()}
+        return {**self._titles.pages(), **self._shares.pages(), **self._rewards.pages()}
 
     def stand(self, commons: Commons, decimals: int) -> None:
         """From now on they are there; `decimals` are the pay unit's."""
         self.commons = commons
         self._rewards.stand(commons)
+        self._shares.stand(commons, decimals)
         if TITLES in commons:
             self._follow_titles(commons, decimals)
         if "Assembly" in commons:

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from allmende.adapters.trees import FILE as TREES
 from allmende.adapters.trees import SqliteTrees
+from allmende.core.units import SECOND
 from allmende.custody import Custody, Deployment, Finding
 from allmende.desk import Desk
 from allmende.doors.browser import Doorman
@@ -244,6 +245,7 @@ class CustodySide:
         assert opened is not None and self._keys is not None and market is not None
         assert self.commons is not None
         with tools():
+            from allmende.adapters.chain.distribution import sale_of
             from allmende.adapters.chain.ensure import CACHE
             from allmende.adapters.chain.establish import Founding, ensure_established
             from allmende.adapters.chain.institutions import ChainCommons
@@ -253,6 +255,10 @@ class CustodySide:
             mode=market.mode,
             registrar=self._keys.market,
             deployment=deployment,
+            sale=sale_of(
+                *(wiring.folder, market.mode, deployment.decimals, deployment.made_at),
+                wiring.clock.now() // SECOND,
+            ),
         )
         established = await ensure_established(
             *(opened.chain, opened.sender, founding, wiring.folder, wiring.folder / CACHE),

@@ -47,6 +47,7 @@ COMMANDS = {
     "allocate": ("allocate", "Who would have got a scarce day's tokens under which rule."),
     "rewards": ("rewards", "Shares for measured useful work: facts, compute, check, claim."),
     "check": ("checks", "Sealed verdicts of many: open, commit, reveal, list."),
+    "share": ("share", "Shares: what one has, the sale, airdrops."),
     "govern": ("govern", "Who decides on the rules, and what a decision would change."),
     "observatory": ("observatory", "Who gains, who depends on whom, what it costs the climate."),
     "lab": ("lab", "Experiments: gode-sunder, cap-cost, capture."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from allmende.core.identity import FEATURES
 from allmende.institutions import Institutions
 
 try:
+    from allmende.adapters.chain.distribution import sale_of
     from allmende.adapters.chain.ensure import CACHE, same_chain
     from allmende.adapters.chain.establish import Founding, ensure_established
     from allmende.adapters.chain.institutions import FILE
@@ -39,7 +41,8 @@ except ImportError as missing:
 def establish_(data: str | None, node: str | None, profile: str, mode: str, terms: str) -> None:
     """Put up the members' contracts: shares, stakes, votes, titles. For good.
 
-    After `allmende chain deploy`, from the same account. In the end the Assembly is the admin of
+    After `allmende chain deploy`, from the same account. Shares are sold as sale.toml in the data
+    directory says, see docs/shares.md. In the end the Assembly is the admin of
     all of them, and nobody else. Stopped at any moment, it goes on when called again.
     """
     folder = folder_of(data)
@@ -62,6 +65,9 @@ async def _establish(folder: Path, where: str, profile: str, mode: str, terms: s
             mode=mode,
             registrar=keys.market,
             deployment=deployment,
+            sale=sale_of(
+                *(folder, mode, deployment.decimals, deployment.made_at, int(time.time()))
+            ),
         )
         click.echo(f"{deployment.operator} puts them up, for a market of mode {mode}.")
         found = await ensure_established(

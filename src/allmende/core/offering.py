@@ -19,6 +19,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from allmende.core import identity
+from allmende.core.refusals import Refused, Why
 
 MICRO = 1_000_000
 OPEN, REFUNDED, COMPLETED = 0, 1, 2
@@ -87,6 +88,14 @@ class Purchase(Struct, kw_only=True):
     ended: int = OPEN
 
 
+WHY = {
+    "sale: not begun": Why.HALTED,
+    "sale: over": Why.ENDED,
+    "sale: nothing": Why.BAD_VALUE,
+}
+"""How the desk refuses what the contract would; everything else is a cap: OVER_LIMIT."""
+
+
 class Declined(Exception):
     """The sale says no, in the contract's words."""
 
@@ -132,6 +141,23 @@ def why_not(terms: Terms, seen: Counters, voucher: Voucher, shares: int) -> str:
     if seen.raised + shares * terms.price > terms.proceeds_max:
         return "sale: over the limit of proceeds"
     return ""
+
+
+def allow(mode: str, terms: Terms, seen: Counters, voucher: Voucher, shares: int, now: int) -> None:
+    """Refuse, in the contract's words, what it would refuse this person now."""
+    no = why_not_now(mode, terms, now) or ("" if shares > 0 else "sale: nothing")
+    no = no or why_not(terms, seen, voucher, shares)
+    if no:
+        lacking = Why.MODE_FORBIDS if no.startswith("Mode ") else Why.OVER_LIMIT
+        raise Refused(WHY.get(no, lacking), no, **_left(terms, seen))
+
+
+def _left(terms: Terms, seen: Counters) -> dict[str, int]:
+    """Facts of a refusal: whole shares, and persons of his state."""
+    return {
+        "shares_left": max(0, terms.hard_cap - seen.sold),
+        "persons_left": max(0, terms.persons_below - 1 - seen.persons),
+    }
 
 
 class Book(Struct, kw_only=True):

@@ -42,6 +42,11 @@ def state_word(code: str) -> bytes:
     return code.encode().ljust(32, b"\0")
 
 
+def state_code(word: str) -> str:
+    """The other way, from 0x text. UnicodeDecodeError if the market signed no code."""
+    return bytes.fromhex(word[2:]).rstrip(b"\0").decode("ascii")
+
+
 def words(voucher: Voucher) -> tuple[str, bytes, bytes, bool, int]:
     """As the contract takes it. Person and wallet are 0x text here and in it."""
     person = bytes.fromhex(voucher.person.removeprefix("0x"))

@@ -1,8 +1,8 @@
 """Distribution: how many shares come out by which door, and on what terms a market sells them.
 
-Rule: a sale is what its file says, within the law of its day; a lab's, whose money is play, is
-LAB below, and no other market sells before somebody has written down how. The terms are the
-contract's for good.
+Rule: a sale is what its file in the data directory says, within the law of its day; a lab, whose
+money is play, sells by itself as LAB below; no other market sells before somebody has written
+down how. The terms are the contract's for good.
 Invariant: airdrops promise a tenth of all shares at most, whoever gives them.
 Worked number: a lab sells up to 500,000 shares for 1 credit each, 10,000 to a person, in 30
 days from its deployment on, so that it all stays below a million euro.
@@ -17,11 +17,15 @@ from typing import Any
 
 import msgspec
 
+from allmende.adapters.chain.institutions import FILE as PUT_UP
 from allmende.adapters.chain.terms import DAY
 from allmende.adapters.sale_terms import sale_terms
+from allmende.core.identity import lacks
 from allmende.core.offering import Terms, unsound
 from allmende.core.refusals import Refused, Why
 
+FILE = "sale.toml"
+"""Its name in a data directory, before the contracts are put up."""
 SHARE = 10**18
 AIRDROPS_MOST = 1_000_000 * SHARE
 EURO = 1_000_000
@@ -51,6 +55,20 @@ def lab_sale(begun: int, decimals: int) -> Terms:
     return sale_terms(
         "lab", price=unit, start=begun, end=begun + LAB_DAYS * DAY, euro_rate=EURO, unit=unit, **LAB
     )
+
+
+def sale_of(folder: Path, mode: str, decimals: int, begun: int, now: int) -> Terms | None:
+    """Of a data directory whose custody was deployed at `begun`; None where nothing is sold, and
+    where the contracts are up already. Refused says what is wrong with the file."""
+    file = folder / FILE
+    if (folder / PUT_UP).is_file():
+        return None
+    if file.is_file():
+        if no := lacks(mode, "sale"):
+            raise Refused(Why.MODE_FORBIDS, f"{FILE} stands in {folder}. {no}")
+        return read_sale(file, mode, decimals, now)
+    fresh = now < begun + LAB_DAYS * DAY
+    return lab_sale(begun, decimals) if mode == "lab" and fresh else None
 
 
 def read_sale(file: Path, mode: str, decimals: int, now: int) -> Terms:

@@ -21,7 +21,7 @@ from allmende.adapters import chain_contracts
 from allmende.adapters.chain.abi import Abi
 from allmende.adapters.chain.calls import role_id
 from allmende.adapters.chain.deploy import Contracts, silent
-from allmende.adapters.chain.distribution import AIRDROPS_MOST, lab_sale, sale_values
+from allmende.adapters.chain.distribution import AIRDROPS_MOST, sale_values
 from allmende.adapters.chain.drive import Driver
 from allmende.adapters.chain.emitting import emission_values
 from allmende.adapters.chain.institutions import FILE, keep, recall
@@ -55,7 +55,7 @@ class Founding(Struct, frozen=True, kw_only=True):
     deployment: Deployment
     """What stands already. Its operator sends all of this."""
     sale: SaleTerms | None = None
-    """How shares are sold; a lab sells them without a word."""
+    """How shares are sold; None where they are not."""
 
     @property
     def terms(self) -> Norm:
@@ -64,12 +64,6 @@ class Founding(Struct, frozen=True, kw_only=True):
     def mode_number(self) -> int:
         """As modes.vy counts them."""
         return list(FEATURES).index(self.mode)
-
-    def selling(self) -> SaleTerms | None:
-        """None where there is no sale."""
-        if self.sale is None and self.mode == "lab":
-            return lab_sale(self.deployment.made_at, self.deployment.decimals)
-        return self.sale
 
 
 class Creation(NamedTuple):
@@ -196,7 +190,7 @@ async def ensure_established(
 
 
 def _sale(founding: Founding, made: Made) -> Sequence[Any] | None:
-    terms, there = founding.selling(), founding.deployment
+    terms, there = founding.sale, founding.deployment
     if terms is None:
         return None
     where = made["Share"], there.credit, there.commons
