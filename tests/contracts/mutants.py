@@ -22,7 +22,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 LEDGERS = (("bond", "erc20"), "ledgers")
 CUSTODY = (("vault_attacks", "vault", "vault_wallets", "vault_replay", "parity"), "vault_machine")
-LOOKED_AT_BY = {"Bond": LEDGERS, "Credit": LEDGERS, "Rights": LEDGERS}
+TITLES = (("titles",), "titles_machine")
+LOOKED_AT_BY = {"Bond": LEDGERS, "Credit": LEDGERS, "Rights": LEDGERS, "Titles": TITLES}
 """By contract: the files of written tests, the quick ones first, and of the random ones."""
 
 
@@ -106,6 +107,31 @@ MUTANTS = (
     Mutant("Rights", "a reference is minted twice", "    self.minted[reference] = True\n"),
     Mutant("Rights", "more than the issue is minted",
            'assert erc20.totalSupply + grains <= issue, "rights: over the issue"', "pass"),
+    Mutant("Titles", "anybody mints a title",
+           "    access_control._check_role(REGISTRAR, msg.sender)\n"),
+    Mutant("Titles", "a title's royalty has no bound",
+           'assert royalty_ppm <= ROYALTY_MAX, "titles: royalty too high"', "pass"),
+    Mutant("Titles", "an ask outlives its title's transfer",
+           "    if self.asks[token_id].price > 0:\n        self._end_ask(token_id)\n"),
+    Mutant("Titles", "a title's buyer pays whatever is asked",
+           'assert asked.price <= max_price, "titles: price is higher"', "pass"),
+    Mutant("Titles", "a title kept for one buyer goes to any",
+           'assert asked.buyer in [empty(address), msg.sender], "titles: for another buyer"',
+           "pass"),
+    Mutant("Titles", "a title's price may be too small for its royalty",
+           'assert ppm == 0 or self._royalty(token_id, price) > 0', "assert True or ppm == 0"),
+    Mutant("Titles", "a title's royalty stays in the contract",
+           "tokens._push(token, author, royalty)", "pass"),
+    Mutant("Titles", "a title's royalty is rounded up",
+           "return price * ppm // PPM", "return (price * ppm + PPM - 1) // PPM"),
+    Mutant("Titles", "an old permit of a title comes back with its signer",
+           "    erc721.nonces[token_id] += 1\n"),
+    Mutant("Titles", "who gets a title may call back",
+           "# pragma nonreentrancy on", "# pragma nonreentrancy off"),
+    Mutant("Titles", "a title goes to a wallet that refuses it",
+           'assert taken, "titles: that wallet takes no titles"', "pass"),
+    Mutant("Titles", "titles are sold in a closed loop",
+           "    modes._require_transfer()\n    asked: Ask", "    asked: Ask"),
 )  # fmt: skip
 
 
