@@ -49,7 +49,7 @@ contracts: $(DEV) ## the contracts' random runs, a million calls and more, SEED=
 	  -o faulthandler_timeout=0 --durations=0 tests/contracts/test_ledgers.py tests/contracts/test_vault_machine.py \
 	  tests/contracts/test_sale_machine.py \
 	  tests/contracts/test_emission_machine.py tests/contracts/test_titles_machine.py \
-	  tests/contracts/test_bridge_machine.py
+	  tests/contracts/test_bridge_machine.py tests/contracts/test_assembly_machine.py
 
 anvil: $(DEV) ## the contracts' tests on anvil (npm install @foundry-rs/anvil, and its bin on the PATH)
 	@$(BIN)/pytest -rs tests/contracts --node anvil
