@@ -11,15 +11,16 @@ They look at each other when they are told to (`look`), and where something was 
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from doors import Answer
+from doors import Answer, Doors
 from exchange import Exchange
 
 from allmende.core import machine
-from allmende.core.units import CREDIT
 
 
 class Town(Exchange):
@@ -29,6 +30,10 @@ class Town(Exchange):
         fields = {"market": name, "name": name.upper(), "federate_every": 3_600}
         super().__init__(folder / name, **{**fields, "allow_private": True, **settings})
         self.id = name
+
+    @property
+    def data(self) -> Path:
+        return Path(self.settings.data)
 
     @property
     def state(self) -> Any:
@@ -54,6 +59,12 @@ class Town(Exchange):
         fields = {"source": source, "peer": to.id, "receiver": receiver, "asset": "credit"}
         told = {} if "lots" in more else {"amount": amount}
         return self.post("/api/send_abroad", {**fields, **told, **more}, self.admin)
+
+    def heads(self, *told: Any) -> Any:
+        """What it says to whoever asks, and tells it of these heads."""
+        answer = self.post("/api/federation/heads", {"heads": told})
+        assert answer.status == 200, answer.text
+        return answer.json
 
     def look(self) -> Any:
         """A round with all peers: what the market then says of them."""
@@ -96,4 +107,29 @@ def settle(*found: Town) -> None:
         one.check()
 
 
-CREDITS = CREDIT
+class Twin(Town):
+    """A market that runs on a copy of another one's journal and keys, as of now."""
+
+    def __init__(self, folder: Path, of: Town) -> None:
+        super().__init__(folder, of.id)
+        self.admin = of.admin
+        copy(of.data, Path(self.settings.data))
+
+    def __enter__(self) -> Self:
+        admin = self.admin
+        Doors.__enter__(self)
+        self.admin = admin
+        self._server, self.url = self.run(self._listen())
+        return self
+
+
+def copy(source: Path, target: Path) -> None:
+    """The journal as it is, and the keys; not what was seen of other markets."""
+    target.mkdir(parents=True)
+    with (
+        contextlib.closing(sqlite3.connect(source / "journal.sqlite")) as db,
+        contextlib.closing(sqlite3.connect(target / "journal.sqlite")) as there,
+    ):
+        db.backup(there)
+    for name in ("master.key", "signer.key"):
+        shutil.copy2(source / name, target / name)

@@ -302,3 +302,11 @@ def test_what_was_sent_waits_for_a_market_that_takes_it():
     a.now += 60 * SECOND
     a.do(send)
     assert a.state.peers["b"].sent == 1
+
+
+def test_a_right_in_lots_of_less_than_nothing_is_refused():
+    lands = Lands()
+    _, b = lands.lands
+    said = lands.send(0, "uni", "coop", "december-a", LOT)
+    (event,) = b.do(bc.ReceiveFrom(passage=structs.replace(said, lot=-5), frames=1, head=""))
+    assert isinstance(event, be.RefusedFrom)

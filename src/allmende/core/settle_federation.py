@@ -113,11 +113,8 @@ def _first(
     if said.home != said.source:
         raise Refused(Why.NOT_ALLOWED, "A market sends what is its own, or what is ours.")
     new_id(said.asset, False)
-    if (
-        said.unit not in (CREDIT, GRAINS)
-        or said.price < 1
-        or (said.unit == CREDIT) != (said.lot == 0)
-    ):
+    sized = said.lot == 0 if said.unit == CREDIT else said.unit == GRAINS and said.lot > 0
+    if not sized or said.price < 1:
         raise Refused(Why.BAD_VALUE, "That is neither credit nor a right.")
     asset = borders.here(state, peer.id, said.home, said.asset)
     foreign = Foreign(peer.id, said.asset, said.unit, said.price, said.lot)

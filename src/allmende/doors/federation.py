@@ -22,7 +22,7 @@ from allmende.doors import abroad, sight
 from allmende.doors.account import bounded_body, number, reply, viewer_of
 from allmende.doors.counter import Counter
 from allmende.doors.federation_calls import FILE_MAX, PROOF_MAX
-from allmende.doors.federation_compare import Compare
+from allmende.doors.federation_compare import STRANGER, Compare
 from allmende.doors.federation_own import OwnHeads
 from allmende.doors.federation_post import Post
 from allmende.doors.federation_round import Round
@@ -83,7 +83,7 @@ class FederationDoor:
         asked = _read(gossip.read_asked, await bounded_body(request, ASKED_MAX))
         await self._own.follow()
         await self._compare.settle_own()
-        await self._compare.hear(asked.heads, "")
+        await self._compare.hear(asked.heads, STRANGER)
         own = self._own.newest()
         others = tuple(said for said in self._round.gossip() if said.public_key != self._own.key)
         told = gossip.Told(own, others, self._round.proofs(), self._takes())
@@ -203,6 +203,7 @@ class FederationDoor:
                 for heard in self._memory.newest(key)
             ],
             "seen": iso(contact.at) if contact.at else None,
+            "wrong": "",
         }
         if viewer is not None and viewer.operates:
             row |= {"url": found.peer.url, "wrong": contact.wrong}

@@ -30,6 +30,8 @@ from allmende.wire.heads import NoProof, Split, Statement
 
 OPEN_MAX = 1_000
 """Statements of a market that wait for its links; what comes beyond is not kept."""
+STRANGER = "?"
+"""Who told, where it was nobody that we know."""
 STEPS = 50
 """Answers with links that are asked for in one round: 100_000 frames."""
 
@@ -129,7 +131,8 @@ class Compare:
     def _sources(self, found: Peering) -> list[Peer]:
         """The market itself, then whoever told us of it."""
         peers = self._desk.state.peers
-        told = [peers[h.source] for h in self._memory.newest(found.peer.public_key) if h.source]
+        heard = self._memory.newest(found.peer.public_key)
+        told = [peers[one.source] for one in heard if one.source in peers]
         return [found.peer, *(p.peer for p in told if not p.removed and p is not found)]
 
     async def _from(self, source: Peer, market: str) -> None:

@@ -142,12 +142,21 @@ class Round:
         await self._compare.hear(told.heads, peer.id)
         await self._proofs(found, told)
         await self._accepts(found, told)
-        for other in list(self._desk.state.peers.values()):
-            if not other.removed and not other.proof and self._memory.open(other.peer.public_key):
-                await self._compare.catch_up(other)
+        await self._compare.catch_up(found)
+        await self._others(found)
         self._memory.prune(peer.public_key)
         if not found.suspended:
             await self._post.deliver(found)
+
+    async def _others(self, found: Peering) -> None:
+        """What was told of other peers may need their links."""
+        for other in list(self._desk.state.peers.values()):
+            waits = other is not found and not other.removed and not other.proof
+            if waits and self._memory.open(other.peer.public_key):
+                try:
+                    await self._compare.catch_up(other)
+                except PeerFailed as failed:  # its own round tells that; this one goes on
+                    log.debug("Peer %s: %s", other.peer.id, failed)
 
     def gossip(self) -> tuple[Statement, ...]:
         """The last statements that we have of each market, ours first."""

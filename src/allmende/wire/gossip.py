@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from allmende.wire.heads import Statement, Stretch
+from allmende.wire.heads import Count, Statement, Stretch
 
 T = TypeVar("T")
 HEADS_MAX = 256
@@ -43,8 +43,8 @@ class Wanted(Struct, frozen=True):
     `upto`, towards `after`."""
 
     market: str
-    after: int
-    upto: int
+    after: Count
+    upto: Count
     back: bool = False
 
 

@@ -14,14 +14,18 @@ draft-ietf-trans-gossip, C2SP tlog-checkpoint), over a hash chain in place of a 
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 from allmende.wire import journal
 
 FORMAT = "allmende-split-view-1"
 _SAYS = b"allmende head statement 1\0"
 HASH_BYTES = 32
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+"""Of frames or events; more than any journal has, and what every store holds."""
 
 
 class Statement(Struct, frozen=True):
@@ -32,8 +36,8 @@ class Statement(Struct, frozen=True):
 
     market: str
     public_key: str
-    frames: int
-    number: int
+    frames: Count
+    number: Count
     head: str
     at: int
     signature: str = ""
@@ -49,7 +53,7 @@ class Link(Struct, frozen=True, array_like=True):
 class Stretch(Struct, frozen=True):
     """Frames `after` + 1 and on, which follow head `prev`."""
 
-    after: int
+    after: Count
     prev: str
     links: tuple[Link, ...]
 
