@@ -22,7 +22,7 @@ from allmende.lab.telling import Teller
 
 OPTIONS = (
     *("--no-starter", "--no-local-model", "--allow-private", "--name", "Demo commons on a chain"),
-    *("--mode", "open", "--settle-every", "3600", "--pay-per-call"),
+    *("--mode", "open", "--settle-every", "3600", "--pay-per-call", "--institutions"),
 )
 
 
@@ -40,7 +40,7 @@ def play(tell: Teller, where: Where | None = None) -> str:
     with tempfile.TemporaryDirectory(prefix="allmende-chain-") as folder:
         data = Path(folder) / "data"
         tell.step("A market that stands on a chain")
-        tell.say("compiling four contracts and putting them up, some ten seconds …")
+        tell.say("compiling the contracts and putting them up, some twenty seconds …")
         with ground(where, data, partial(run, tell)) as found:
             with Served(data, *OPTIONS, *found.options) as market:
                 stage = ChainStage(market, found, tell)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from allmende.core.contracts import LOT
 from allmende.core.units import credits, pico
+from allmende.lab import chain_commons
 from allmende.lab.burst import burst
 from allmende.lab.chain_stage import ChainStage
 from allmende.lab.member import Member
@@ -48,6 +49,7 @@ async def _play(stage: ChainStage) -> None:
             if await asyncio.to_thread(settled, stage, before, time.monotonic() - began):
                 break
         await asyncio.to_thread(proved, stage)
+        await asyncio.to_thread(chain_commons.play, stage)
         await asyncio.to_thread(leaving, stage)
 
 

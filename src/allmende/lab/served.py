@@ -21,7 +21,7 @@ from typing import IO, Any, Self
 from urllib.error import HTTPError, URLError
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
-START_S = 60.0
+START_S = 180.0
 KEY = re.compile(r"\balm_[A-Za-z0-9_-]+")
 
 
