@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from allmende.measure import voting
 from allmende.measure.figure import About, Undefined
-from allmende.measure.voting import Decided, Electorate, banzhaf, nakamoto
+from allmende.measure.voting import Decided, banzhaf, nakamoto
 
 EEC_1958 = {"DEU": 4, "FRA": 4, "ITA": 4, "NLD": 2, "BEL": 2, "LUX": 1}
 weights = st.dictionaries(st.sampled_from("abcdefg"), st.integers(0, 12), min_size=1)
@@ -100,19 +100,19 @@ def test_nobody_and_nothing_have_no_power() -> None:
 
 
 VOTES = [
-    Decided("ada", True, 50, 2),
-    Decided("bo", False, 100, 4),
-    Decided("big", True, 90, 1),
-    Decided("big", True, 40, 1),
+    Decided("ada", True, (50, 100), (2, 4)),
+    Decided("nobody", False, (100, 100), (4, 4)),
+    Decided("big", True, (90, 100), None),
+    Decided("big", True, (20, 50), (1, 4)),
 ]
-PEOPLE = Electorate({"ada": 5, "bo": 5, "cy": 10, "big": 80}, 4)
+STAKES = {"ada": 5, "bo": 5, "cy": 10, "big": 80}
 
 
 def test_turnout_and_success_by_hand() -> None:
     about = About(of="m", window="all", denominator="stake", grade="ledger")
-    found = {one.key: one for one in voting.figures(about, PEOPLE, VOTES, 51)}
+    found = {one.key: one for one in voting.figures(about, STAKES, VOTES)}
     assert found["turnout_stake"].value == 0.7
-    assert found["turnout_members"].value == 0.5
+    assert found["turnout_members"].value == pytest.approx(1.75 / 3)
     assert found["success_small"].value == 0.5
     assert found["success_large"].value == 1.0
     assert found["nakamoto"].value == 1
@@ -122,7 +122,7 @@ def test_turnout_and_success_by_hand() -> None:
 
 def test_figures_without_votes_say_why() -> None:
     about = About(of="m", window="all", denominator="stake", grade="ledger")
-    found = {one.key: one for one in voting.figures(about, Electorate({}, 0), [], 1)}
+    found = {one.key: one for one in voting.figures(about, {}, [])}
     assert not any(one.defined for one in found.values())
     assert all(one.why for one in found.values())
 

@@ -43,8 +43,10 @@ from allmende.doors import app, founding
 from allmende.doors.browser import Doorman
 from allmende.doors.counter import Counter, Tools
 from allmende.doors.gateway import Gateway, Limits
+from allmende.doors.governing import Ruling
 from allmende.doors.hall import Hall
 from allmende.doors.observatory.frame import Public
+from allmende.doors.votes import Votes
 from allmende.main_chain import ChainSide, Wiring
 from allmende.main_custody import CustodySide, Fittings
 from allmende.main_federation import Belongings, FederationSide
@@ -128,6 +130,7 @@ class Market:
         public = Public(
             *(race_kept(folder, self._clock), Said(folder), scores_kept(folder)), last_exit(folder)
         )
+        voted = Votes(side.commons.votes if side.commons else None, aside)
         hall = Hall(
             *(self.desk, self._clock, counter, self._views, self._archive, doorman),
             more_routes=[*self.chain_side.routes(), *side.routes(), *self.federation.routes()],
@@ -141,7 +144,7 @@ class Market:
             min_cell=self.settings.min_cell,
             solver=solve if find_spec("highspy") else None,
             denials=self._gateway.denials,
-            forks=forks(folder / JOURNAL),
+            ruling=Ruling(forks(folder / JOURNAL), voted),
         )
         hall.history.chained = side.chained
         return hall

@@ -8,12 +8,14 @@ Worked number: three decisions on the chain and one at the desk: two are told, t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from allmende.core.charter import Charter
 from allmende.core.charter_commands import Enact
 from allmende.core.nouns import SYSTEM
+from allmende.core.tally import CHOICES
+from allmende.custody import ContractCall
 from allmende.desk import Desk
 from allmende.institutions import Commons, Institutions
 from allmende.ports import ChainFailed, Clock
@@ -104,6 +106,11 @@ class AssemblyFollow:
     def record(self) -> Institutions:
         """Where everything stands."""
         return self._commons.record
+
+    def ballots(self, number: int) -> Mapping[str, ContractCall]:
+        """What a wallet sends to vote, by its choice."""
+        assembly = self._commons["Assembly"]
+        return {said: assembly.call("vote", number, one) for one, said in CHOICES.items()}
 
     async def _open(self) -> None:
         """Begin with what was read before."""

@@ -9,7 +9,7 @@ Worked number: the four pages are one tab of the life, /govern, and two files.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,40 +17,40 @@ from starlette.routing import Route
 
 from allmende.core.parameters import PARAMETERS
 from allmende.core.refusals import Refused, Why
-from allmende.desk import Desk
 from allmende.doors import lookups
 from allmende.doors.browser import Doorman
 from allmende.doors.gather import Seen
-from allmende.doors.history import History
 from allmende.doors.observatory import files
-from allmende.doors.observatory.frame import Table
+from allmende.doors.observatory.frame import Sources, Table
 from allmende.doors.page import Page
 from allmende.doors.plain import iso
-from allmende.doors.simulating import WINDOWS, Simulating, plain, published
+from allmende.doors.simulating import NO_FORKS, WINDOWS, Forks, Simulating, plain, published
 from allmende.doors.votes import NO_VOTES, Votes
 
 DIGITS = 13
 """Of a value: the widest bounds have so many."""
 
 
+class Ruling(NamedTuple):
+    """What is tried out, and what is voted."""
+
+    forks: Forks = NO_FORKS
+    votes: Votes = NO_VOTES
+
+
+NO_RULING = Ruling()
+
+
 class Governing:
     """One per market."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        history: History,
-        doorman: Doorman,
-        simulating: Simulating,
-        min_cell: int,
-        votes: Votes = NO_VOTES,
-    ) -> None:
-        self._desk = desk
-        self._history = history
+    def __init__(self, sources: Sources, doorman: Doorman, ruling: Ruling) -> None:
+        self._desk = sources.desk
+        self._history = sources.history
         self._doorman = doorman
-        self._simulating = simulating
-        self._min_cell = min_cell
-        self._votes = votes
+        self._simulating = Simulating(ruling.forks, sources.clock)
+        self._min_cell = sources.min_cell
+        self.votes = ruling.votes
 
     def pages(self) -> dict[str, Page]:
         """Name, template and path are one."""
@@ -69,14 +69,16 @@ class Governing:
 
     async def rules(self, seen: Seen) -> dict[str, Any]:
         state = self._desk.state
-        proposals = await self._votes.proposals()
+        proposals = self.votes.proposals()
+        for row in proposals:
+            row["simulated"] = row["kind"] == "parameter" and row["name"] in self._simulating.names
         return {
             "parameters": lookups.parameters(state),
             "charter": state.charter,
             "simulated": self._simulating.names,
             "proposals": proposals,
-            "terms": await self._votes.terms(),
-            "power": await self._votes.power(),
+            "terms": self.votes.terms(),
+            "power": await self.votes.power(),
             "window": None,
         }
 
@@ -108,7 +110,7 @@ class Governing:
         name, value, window = _change(seen.query)
         sim = self._simulating
         if seen.viewer is None and not sim.known(name, value, window):
-            proposed = {(row["name"], row["value"]) for row in await self._votes.proposals()}
+            proposed = {(row["name"], row["value"]) for row in self.votes.proposals()}
             if (name, value) not in proposed:
                 raise Refused(
                     Why.UNKNOWN_KEY,

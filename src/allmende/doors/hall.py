@@ -24,7 +24,7 @@ from allmende.doors.denials import Denials
 from allmende.doors.gather import Gather
 from allmende.doors.gather_market import GatherMarket
 from allmende.doors.gather_orders import GatherOrders
-from allmende.doors.governing import Governing
+from allmende.doors.governing import NO_RULING, Governing, Ruling
 from allmende.doors.history import History
 from allmende.doors.leaving import Leaving, Pack
 from allmende.doors.live import Live
@@ -35,7 +35,6 @@ from allmende.doors.observatory.control import ControlPage
 from allmende.doors.observatory.frame import NOTHING_PUBLIC, Parquet, Public, Sources, here
 from allmende.doors.observatory.observatory import Observatory
 from allmende.doors.pages import Page, Pages
-from allmende.doors.simulating import NO_FORKS, Forks, Simulating
 from allmende.doors.sovereignty import Sovereignty
 from allmende.measure.cells import K
 from allmende.measure.dated import Rules
@@ -49,7 +48,7 @@ class Hall:
     settles on. `rules` are the dated laws and thresholds; `parquet` writes files, if it
     can, `solver` works out drills, `denials` counts whom the gateway refuses, `public` is what was
     imported beside the market, `aside` works out what takes long, `pack` makes a file one of
-    named entries, for members who leave, and `forks` runs the journal on under another rule."""
+    named entries, for members who leave, and `ruling` is what is voted and tried out."""
 
     def __init__(
         self,
@@ -70,7 +69,7 @@ class Hall:
         denials: Denials | None = None,
         aside: Callable[..., Any] = here,
         pack: Callable[[IO[bytes]], Pack] | None = None,
-        forks: Forks = NO_FORKS,
+        ruling: Ruling = NO_RULING,
     ) -> None:
         self.history = history = History(desk, views, archive)
         self._live = Live(desk, history)
@@ -84,7 +83,7 @@ class Hall:
         told = Carbon(sources, counter), Denied(sources, counter), leaving
         for more in (chain, self.exchange, Sovereignty(counter), ControlPage(sources), *told):
             account.lookups.update(more.lookups)
-        governing = Governing(desk, history, doorman, Simulating(forks, clock), min_cell)
+        self.governing = governing = Governing(sources, doorman, ruling)
         shown = counter, history, Gather(desk, clock, history), trading, chain
         seen = Observatory(sources, doorman, parquet), self._live, doorman
         pages = Pages(*shown, *seen, governing.pages(), more_pages)

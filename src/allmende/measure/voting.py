@@ -44,20 +44,17 @@ class Power(NamedTuple):
     exact: bool
 
 
+Came = tuple[int, int] | None
+"""What voted, of what could when it was proposed; None where a chamber had no say."""
+
+
 class Decided(NamedTuple):
-    """One proposal that is over: what voted on it, and whether it passed."""
+    """One proposal that is over: whether it passed, and what voted on it in each chamber."""
 
     proposer: str
     passed: bool
-    stake: int
-    members: int
-
-
-class Electorate(NamedTuple):
-    """Who could vote: stake by voter, and how many members have a voice of their own."""
-
-    stakes: Mapping[str, int]
-    members: int
+    stake: Came
+    members: Came
 
 
 def nakamoto(weights: Mapping[str, int], share_ppm: int = HALF_PPM) -> int:
@@ -87,18 +84,12 @@ def banzhaf(weights: Mapping[str, int], quota: int, seed: int = 1) -> Power:
     return _drawn(parts, least, Random(seed))
 
 
-def turnout(decided: Sequence[Decided], of: Electorate) -> tuple[float, float]:
-    """Mean share of stake, and of members, that voted on a proposal. Raises Undefined."""
-    if not decided:
+def turnout(votes: Sequence[Came]) -> float:
+    """Mean share that voted, of the votes in which this chamber had a say. Raises Undefined."""
+    parts = [came / could for came, could in filter(None, votes) if could]
+    if not parts:
         raise Undefined(Said("no_vote"))
-    stake = _total(of.stakes)
-    if not of.members:
-        raise Undefined(Said("no_member"))
-    count = len(decided)
-    return (
-        sum(one.stake for one in decided) / stake / count,
-        sum(one.members for one in decided) / of.members / count,
-    )
+    return sum(parts) / len(parts)
 
 
 def smaller_half(stakes: Mapping[str, int]) -> frozenset[str]:
@@ -110,28 +101,35 @@ def smaller_half(stakes: Mapping[str, int]) -> frozenset[str]:
     return frozenset(name for name, stake in stakes.items() if stake <= median)
 
 
-def success(decided: Sequence[Decided], proposers: frozenset[str]) -> float:
-    """Of what these proposed, the share that passed. Raises Undefined."""
-    own = [one.passed for one in decided if one.proposer in proposers]
-    if not own:
+def success(decided: Sequence[Decided]) -> float:
+    """The share that passed. Raises Undefined."""
+    if not decided:
         raise Undefined(Said("no_proposal"))
-    return sum(own) / len(own)
+    return sum(one.passed for one in decided) / len(decided)
 
 
-def figures(about: About, of: Electorate, decided: Sequence[Decided], quota: int) -> list[Figure]:
-    """What the Govern page shows of a vote's power; `quota` of stake decides."""
-    stakes = {name: stake for name, stake in of.stakes.items() if stake > 0}
-    small = smaller_half(stakes)
+def figures(about: About, votes: Mapping[str, int], decided: Sequence[Decided]) -> list[Figure]:
+    """What the Govern page shows. `votes`: stake by voter; more than half of it decides."""
+    stakes = {name: stake for name, stake in votes.items() if stake > 0}
+    quota = sum(stakes.values()) // 2 + 1
+    large = frozenset(stakes) - smaller_half(stakes)
+    theirs = [one for one in decided if one.proposer in large]
+    others = [one for one in decided if one.proposer not in large]
     return [
         about.of_value("nakamoto", "voters", NAKAMOTO, lambda: nakamoto(stakes)),
         about.of_range("banzhaf_top", "0 to 1", BANZHAF, lambda: _top(banzhaf(stakes, quota))),
         about.of_value("voting_gini", "0 to 1", GINI, lambda: gini([*stakes.values()])),
-        about.of_value("turnout_stake", "0 to 1", BY_STAKE, lambda: turnout(decided, of)[0]),
-        about.of_value("turnout_members", "0 to 1", BY_MEMBERS, lambda: turnout(decided, of)[1]),
-        about.of_value("success_small", "0 to 1", SMALL, lambda: success(decided, small)),
         about.of_value(
-            "success_large", "0 to 1", LARGE, lambda: success(decided, frozenset(stakes) - small)
+            "turnout_stake", "0 to 1", BY_STAKE, lambda: turnout([one.stake for one in decided])
         ),
+        about.of_value(
+            "turnout_members",
+            "0 to 1",
+            BY_MEMBERS,
+            lambda: turnout([one.members for one in decided]),
+        ),
+        about.of_value("success_small", "0 to 1", SMALL, lambda: success(others)),
+        about.of_value("success_large", "0 to 1", LARGE, lambda: success(theirs)),
     ]
 
 
@@ -141,9 +139,9 @@ BANZHAF = (
     f"it is theirs. Exact as long as it can be counted, else a range ({METHOD})."
 )
 GINI = "Gini of stake among those who have some; 0 is equal."
-BY_STAKE = "Mean share of all stake that voted on a proposal that is over."
-BY_MEMBERS = "Mean share of all members with a voice that voted on a proposal that is over."
-SMALL = "Of proposals by voters with no more stake than the median, the share that passed."
+BY_STAKE = "Mean share of the stake there was that voted on a proposal that is over."
+BY_MEMBERS = "Mean share of the members there were that voted on a proposal that is over."
+SMALL = "Of proposals by whoever has no more stake than the median voter, the share that passed."
 LARGE = "Of proposals by voters with more stake than the median, the share that passed."
 
 

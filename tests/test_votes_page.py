@@ -1,0 +1,109 @@
+"""Proposals on the Govern page: as they were followed from a real assembly, with power and power's
+figures, for everybody and without a script."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from assembled import Here, assembled
+from doors import Doors
+from market import HandClock, open_desk
+
+from allmende.adapters.views_govern import SqliteTold
+from allmende.core.units import SECOND
+from allmende.doors.assembly_follow import AssemblyFollow
+from allmende.doors.assembly_page import AssemblyPage
+from allmende.doors.votes import Votes
+
+LINKED = "less for the house, see https://forum.example/t/7 <b>"
+
+
+async def story(folder: Path) -> Votes:
+    """Two proposals: one over and passed, one open."""
+    async with assembled(folder) as here:
+        desk = await open_desk(folder)
+        store = SqliteTold(":memory:", here.commons["Assembly"].address)
+        follow = AssemblyFollow(desk, HandClock(), here.commons, store)
+        await voted(here)
+        await follow.step()
+        at = await here.commons.time_s(await here.commons.newest_block())
+        await desk.close()
+    return Votes(AssemblyPage(desk, HandClock(at * SECOND), lambda: follow))
+
+
+async def voted(here: Here) -> None:
+    anna = await here.person("anna", shares=30)
+    ben, cleo = await here.person("ben", shares=10), await here.person("cleo", shares=60)
+    await here.act(anna, "Assembly", "propose_parameter", "hold_seconds", 60, 0, "shorter")
+    await here.act(anna, "Assembly", "vote", 1, 1)
+    await here.act(ben, "Assembly", "vote", 1, 0)
+    await here.town.later(6)
+    await here.act(cleo, "Assembly", "propose_parameter", "operator_fee_ppm", 40_000, 0, LINKED)
+    await here.act(ben, "Assembly", "vote", 2, 1)
+
+
+@pytest.fixture(scope="module")
+def votes(tmp_path_factory: pytest.TempPathFactory) -> Votes:
+    return asyncio.run(story(tmp_path_factory.mktemp("chain")))
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory, votes: Votes) -> Iterator[Doors]:
+    with Doors(tmp_path_factory.mktemp("market")) as market:
+        market.furnish()
+        spender = market.key("uni", budget="lab")
+        for number in range(20):
+            market.receipt(f"r-{number}", spender)
+        market.market._hall.governing.votes = votes
+        yield market
+
+
+def test_a_proposal_is_told_with_its_tally_and_its_times(votes: Votes) -> None:
+    fee, hold = votes.proposals()
+    assert (hold["status"], hold["chambers"], hold["rank"]) == ("passed", ["stake"], "ordinary")
+    assert (hold["stake"]["yes"], hold["stake"]["no"]) == ("30", "10")
+    assert (hold["stake"]["yes_width"], hold["stake"]["no_width"]) == (750, 250)
+    assert (hold["stake"]["came_ppm"], hold["stake"]["agrees"]) == (400_000, True)
+    assert [step["done"] for step in hold["steps"]][:2] == [True, True]
+    assert (fee["status"], fee["chambers"], fee["rank"]) == ("open", ["stake", "members"], "money")
+    assert fee["members"]["yes"] == "1"
+    assert fee["link"] == "https://forum.example/t/7"
+    assert fee["ballots"]["yes"].startswith("0x")
+    assert len({fee["ballots"][choice] for choice in ("yes", "no", "abstain")}) == 3
+
+
+def test_power_is_figured_from_who_votes_with_what(votes: Votes) -> None:
+    found = {one.key: one for one in asyncio.run(votes.power())}
+    assert found["nakamoto"].value == 1
+    assert found["banzhaf_top"].value == 1
+    assert found["turnout_stake"].value == 0.4
+    assert not found["turnout_members"].defined, "no proposal of both chambers is over yet"
+    assert found["success_small"].value == 1
+
+
+def test_everybody_reads_the_proposals_and_nothing_they_say_runs(doors: Doors) -> None:
+    for language in ("en", "de"):
+        said = doors.get(f"/govern?lang={language}").text
+        assert "<b>shorter" not in said
+        assert "&lt;b&gt;" in said
+        assert 'href="https://forum.example/t/7" rel="noopener noreferrer nofollow"' in said
+        assert "allmende govern vote 2 yes" in said
+        assert "Nakamoto" in said
+    assert "10 no" in doors.get("/govern?lang=en").text
+
+
+def test_what_is_proposed_is_tried_out_by_anybody(doors: Doors) -> None:
+    assert "name=operator_fee_ppm&amp;value=40000" in doors.get("/govern").text
+    said = doors.get("/govern/simulation?name=operator_fee_ppm&value=40000").text
+    assert "are the ledger" in said
+    other = doors.get("/govern/simulation?name=operator_fee_ppm&value=39999")
+    assert other.status == 401
+
+
+def test_a_market_without_an_assembly_has_none() -> None:
+    assert Votes().proposals() == []
+    assert Votes().terms() == []
+    assert asyncio.run(Votes().power()) == ()
