@@ -139,6 +139,11 @@ def test_a_running_market_is_exported_as_of_one_moment(tmp_path: Path) -> None:
         assert read_market(tmp_path / "m.zip", tmp_path / "new", JOURNAL).digest == made.digest
 
 
+def test_a_copy_for_a_drill_deals_with_no_peer(tmp_path: Path) -> None:
+    with Doors(tmp_path, federate_every=0) as doors:
+        assert doors.run(doors.market.federation.run()) is None
+
+
 # What is damaged ------------------------------------------------------------------------
 
 

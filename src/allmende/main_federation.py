@@ -53,6 +53,7 @@ class FederationSide:
         self.round = Round(desk, clock, own, memory, compare, post, calls, has.every_s)
         self._door = FederationDoor(desk, has.counter, own, memory, compare, post, self.round)
         self._duties = Duties()
+        self._every_s = has.every_s
 
     def routes(self) -> list[Route]:
         return self._door.routes()
@@ -61,8 +62,8 @@ class FederationSide:
         return self._door.pages()
 
     async def run(self) -> None:
-        """A round now and then, until cancelled."""
-        while True:
+        """A round now and then, until cancelled; none if that is not wanted."""
+        while self._every_s:
             await self._duties.once("Federation", self.round.step)
             await self.round.wait()
 

@@ -72,7 +72,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, description="Seconds that a batch is left open before it is submitted.")
     ] = 60
     federate_every: Annotated[
-        int, Meta(ge=1, description="Seconds between two looks at the heads of peer markets.")
+        int,
+        Meta(ge=0, description="Seconds between two looks at the heads of peer markets; 0: none."),
     ] = 10
     pay_per_call: Annotated[
         bool, Meta(description="Serve callers without a key who pay on the chain for each call.")

@@ -37,7 +37,10 @@ CHAT = "chat/completions"
 HELLO = [{"role": "user", "content": "Say hello."}]
 TOKENS, RECEIPTS = 16, 50
 """Of the request that is served there; receipts of before that a whole market's drill looks at."""
-QUIET = ("--no-starter", "--allow-private", "--no-pay-per-call", "--chain=")
+QUIET = (
+    *("--no-starter", "--allow-private", "--no-pay-per-call", "--chain=", "--federate-every=0"),
+)
+"""The second market of a drill may sign with the first one's key: nobody but us must hear of it."""
 _FAILS = (Failed, Bad, Refusal, URLError, RuntimeError, OSError, SecretBroken, journal.Broken)
 
 
@@ -148,7 +151,7 @@ def _member(ground: Ground, top: str, diary: Diary) -> None:
     tops = [top, *(one for one in _sellers(ground.client, model) if one != top)]
     market = ground.client.get("me")["market"]
     with diary.step("export") as says:
-        file.write_bytes(ground.client.fetch("export_member", member=tops))
+        file.write_bytes(ground.client.download("export_member", member=tops))
         with bundle.opened(file) as found:
             member = read_member(found, market["public_key"])
         says.append(f"{', '.join(tops)}: {len(member.tree.members)} members, "

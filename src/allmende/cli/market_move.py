@@ -122,7 +122,7 @@ def export_member(market: Market, /, ids: tuple[str, ...], out: Path | None) -> 
     out = out or Path(f"{ids[0]}.zip")
     if out.exists():
         raise Failed(f"{out} is there already; nothing was written over it.")
-    data = market.client.fetch("export_member", member=list(ids))
+    data = market.client.download("export_member", member=list(ids))
     try:
         with open(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
