@@ -173,7 +173,9 @@ def link(chain_id: uint256, peer_: address):
     """
     access_control._check_role(access_control.DEFAULT_ADMIN_ROLE, msg.sender)
     assert self.peer == empty(address), "bridge: linked"
-    assert peer_ != empty(address) and peer_ != self and chain_id != 0, "bridge: no peer"
+    assert peer_ != empty(address) and chain_id != 0, "bridge: no peer"
+    # one account may have put up both, each as its first, so that both have the same address
+    assert chain_id != chain.id or peer_ != self, "bridge: no peer"
     self.peer_chain = chain_id
     self.peer = peer_
     log Linked(chain_id=chain_id, peer=peer_)
@@ -216,8 +218,8 @@ def arrive(transfer: Transfer, signatures: DynArray[Bytes[65], VALIDATORS_MAX]):
            ascending order of their addresses.
     """
     self._open()
-    assert block.timestamp <= transfer.deadline, "bridge: expired"
     assert not self.arrived[transfer.nonce], "bridge: paid already"
+    assert block.timestamp <= transfer.deadline, "bridge: expired"
     assert transfer.amount <= self.rules.per_transfer, "bridge: over the transfer's limit"
     self._attested(
         keccak256(

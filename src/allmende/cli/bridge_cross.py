@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from allmende.adapters.chain.bridge_acts import (
     depart,
     merged,
     redeem,
+    sure,
 )
 from allmende.adapters.chain.hand import wallet_of
 from allmende.cli.bridge_reach import hand, run, unit, with_key, with_record
@@ -27,6 +29,7 @@ from allmende.cli.chain_exit import amount_of
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
 from allmende.cli.show import out_json
+from allmende.ports import ChainFailed
 
 FROM = click.Choice([HOME, AWAY])
 
@@ -70,6 +73,7 @@ def lock_(
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="A directory."
 )
+@click.option("--watch", type=float, help="Look again every so many seconds, until Ctrl-C.")
 def sign_(
     nonce: int | None, record: Path | None, key: Path, source: str, out: Path, **more: Any
 ) -> None:
@@ -78,9 +82,11 @@ def sign_(
     Without NONCE: all that are on their way, from either side. What has expired and was not paid
     is signed for its return. Exit code 1 if one of them is refused.
     """
-    as_json, account = more.pop("as_json"), _account(key)
+    as_json, every, account = more.pop("as_json"), more.pop("watch"), _account(key)
 
     async def work(both: Both, _: BridgeRecord) -> dict[str, Any]:
+        if every is not None:
+            await _watch(both, account, out, every)
         flying = (await both.standing()).flying
         chosen = [one for one in flying if nonce in (None, one.transfer.nonce)]
         if nonce is not None:
@@ -93,24 +99,55 @@ def sign_(
     if as_json:
         out_json(told)
     else:
-        for file, name in told["signed"].items():
-            click.echo(f"{name}: {file}")
+        _show(told["signed"])
     if told["refused"]:
         raise Failed("Not signed: " + "; ".join(f"{k}: {v}" for k, v in told["refused"].items()))
 
 
+async def _watch(both: Both, account: Account, out: Path, every: float) -> None:
+    """Sign whatever comes, each thing once. What stands in the way of two looks is said, once:
+    what is paid between two questions of one look is no trouble."""
+    done, before, said = set[str](), "", ""
+    while True:
+        try:
+            await sure(both)
+            flying = (await both.standing()).flying
+            told = await _signed(both, list(flying), account, out, done)
+            _show(told["signed"])
+            trouble = "; ".join(f"{k}: {v}" for k, v in told["refused"].items())
+        except (ChainFailed, ValueError) as failed:  # of this look; the next one begins anew
+            trouble = f"The look failed: {failed}"
+        if trouble and trouble == before != said:
+            click.echo(trouble, err=True)
+            said = trouble
+        before = trouble
+        await asyncio.sleep(every)
+
+
+def _show(signed: dict[str, str]) -> None:
+    for file, name in signed.items():
+        click.echo(f"{name}: {file}")
+
+
 async def _signed(
-    both: Both, chosen: list[Flying], account: Account, out: Path
+    both: Both,
+    chosen: list[Flying],
+    account: Account,
+    out: Path,
+    done: set[str] | None = None,
 ) -> dict[str, dict[str, str]]:
-    """File -> what it is, and what was refused -> why."""
+    """File -> what it is, and what was refused -> why. What is in `done` is not signed again."""
     signed, refused = {}, {}
     for one in chosen:
         try:
             made = await attested(both, one, account)
         except ValueError as error:
             refused[f"{one.source} {one.transfer.nonce}"] = str(error)
-        else:
+            continue
+        if done is None or made.name not in done:
             signed[str(_kept(out, made, account.address))] = made.name
+    if done is not None:
+        done |= set(signed.values())
     return {"signed": signed, "refused": refused}
 
 

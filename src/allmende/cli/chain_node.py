@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import sys
 from pathlib import Path
@@ -25,32 +26,41 @@ except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
 
 CHAIN = "chain.sqlite"
+ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
+FUNDS_WEI = 10**20
+"""What each address has on a new chain; worth nothing."""
 
 
 @click.command(name="node")
 @data_option
-def node_(data: str | None) -> None:
+@click.option("--fund", multiple=True, help="Begin a new chain, with ether for these addresses.")
+def node_(data: str | None, fund: tuple[str, ...]) -> None:
     """Serve the embedded chain of a market that is off, until Ctrl-C: members still need it.
 
     On a chain of your own nobody else keeps the blocks: whoever has a copy of chain.sqlite can.
+    With --fund it is a new chain without a market, as the other end of a bridge, say.
     """
     try:
         folder = Path(settings({"data": data}).data)
     except Unset as error:
         raise click.UsageError(str(error)) from None
-    if not (folder / CHAIN).is_file():
-        raise Failed(f"{folder} has no embedded chain; name the data directory with --data.")
+    if (folder / CHAIN).is_file() == bool(fund):
+        has = "has a chain already" if fund else "has no embedded chain"
+        raise Failed(f"{folder} {has}; name the data directory with --data.")
+    if bad := [one for one in fund if not ADDRESS.fullmatch(one)]:
+        raise click.UsageError(f"{bad[0]} is not 0x and 40 hex digits.")
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         with own(folder):
-            asyncio.run(_serve(folder))
+            asyncio.run(_serve(folder, fund))
     except Busy:
         raise Failed(f"The market in {folder} runs, and serves its chain itself.") from None
     except ChainFailed as failed:
         raise Failed(f"The chain: {failed.cause}. {failed.detail}") from None
 
 
-async def _serve(folder: Path) -> None:
-    beside, over = ChainBeside(folder, {}), asyncio.Event()
+async def _serve(folder: Path, fund: tuple[str, ...]) -> None:
+    beside, over = ChainBeside(folder, dict.fromkeys(fund, FUNDS_WEI)), asyncio.Event()
     loop = asyncio.get_running_loop()
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, over.set)

@@ -24,7 +24,7 @@ def run(
     shown: Callable[[str], str] = str,
 ) -> str:
     """Run `allmende words…`, show the first `lines` of what it says, and see that it ends as it
-    should."""
+    should. What it printed; of one that fails, why too."""
     done = subprocess.run(
         [sys.executable, "-m", "allmende.cli", *words], capture_output=True, text=True, check=False
     )
@@ -37,7 +37,7 @@ def run(
         tell.line("…")
     if bool(done.returncode) != fails:
         raise Broken(f"allmende {command} ended with {done.returncode}")
-    return done.stdout
+    return done.stdout + (done.stderr if fails else "")
 
 
 def _short(word: str) -> str:

@@ -88,7 +88,7 @@ class Wallet:
 
     def transfer(self, token: str, to: str, amount: int) -> Any:
         """By the token's own `transfer`, like any wallet."""
-        call = self._token(token).functions.transfer(to, amount)
+        call = self._token(token).functions.transfer(Web3.to_checksum_address(to), amount)
         return self.send(token, str(call._encode_transaction_data()))
 
     def redeem(self, token: str, amount: int, account: str) -> Any:

@@ -53,7 +53,7 @@ NORMS = {
         "a transfer outlives a pause and a weekend's queue at the day's limit; who distrusts new "
         "validators has a week to cross back; chosen 2026-11",
     ),
-    "demo": Norm(*(20, 5, 10, 10), "for demonstrations and tests, where nobody waits"),
+    "demo": Norm(*(300, 5, 60, 60), "for demonstrations and tests, where nobody waits"),
 }
 
 
