@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from assembled import Here, assembled
 from market import START, HandClock, open_desk, reserve
+from msgspec import structs
+from test_views_fold import folded
 
+from allmende.adapters.views import SqliteViews
 from allmende.adapters.views_govern import SqliteTold
+from allmende.cli.chain_recount import recounted
+from allmende.core import events as e
 from allmende.core import ledger
 from allmende.core.charter_commands import GiveCharter
 from allmende.core.commands import Capture, SetParameter, Tick
@@ -19,6 +25,7 @@ from allmende.desk import Desk
 from allmende.doors.assembly_follow import AssemblyFollow
 from allmende.doors.assembly_page import AssemblyPage
 from allmende.ports import ChainFailed
+from allmende.wire.recount_votes import behind, differences
 
 
 def follower(desk: Desk, here: Here, file: Path | str = ":memory:") -> AssemblyFollow:
@@ -33,11 +40,13 @@ async def chartered(desk: Desk, follow: AssemblyFollow) -> None:
 
 async def story(folder: Path) -> None:
     async with assembled(folder) as here:
-        desk = await open_desk(folder)
+        desk, heard = await open_desk(folder), []
+        desk.watch(lambda _, events: heard.extend(events))
         follow = follower(desk, here, folder / "assembly.sqlite")
         await two_rules_change(desk, follow, here)
         await a_grant_is_paid_or_noted(desk, follow, here)
         await whoever_starts_again_reads_the_same(desk, follow, here, folder)
+        await a_recount_finds_what_differs(desk, follow, heard, folder)
         await logs_that_are_left_out_are_noticed(desk, here)
         await desk.close()
 
@@ -85,18 +94,56 @@ async def a_grant_is_paid_or_noted(desk: Desk, follow: AssemblyFollow, here: Her
 async def whoever_starts_again_reads_the_same(
     desk: Desk, follow: AssemblyFollow, here: Here, folder: Path
 ) -> None:
-    page = AssemblyPage(desk, HandClock(), lambda: follow)
+    page = page_of(desk, lambda: follow)
     shown = [page.facts(), page.proposals(), page.proposal(4)]
     assert [len(row["chambers"]) for row in shown[1]] == [2, 2, 2, 1]
     for again in (follower(desk, here, folder / "assembly.sqlite"), follower(desk, here)):
         await again.step()
         assert (again.book.faults, again.book.decisions) == ([], follow.book.decisions)
-        told = AssemblyPage(desk, HandClock(), lambda again=again: again)
+        told = page_of(desk, lambda again=again: again)
         assert [told.facts(), told.proposals(), told.proposal(4)] == shown
     with pytest.raises(Refused, match="no proposal 99"):
         page.proposal(99)
     with pytest.raises(Refused, match="no assembly"):
-        AssemblyPage(desk, HandClock(), lambda: None).facts()
+        page_of(desk, lambda: None).facts()
+
+
+def page_of(desk: Desk, following: Callable[[], AssemblyFollow | None]) -> AssemblyPage:
+    return AssemblyPage(desk, NoViews(), HandClock(), following)
+
+
+class NoViews:
+    """What `facts` and proposals never ask."""
+
+    async def rows(self, name: str, /, **_: object) -> list[dict[str, object]]:
+        raise AssertionError(name)
+
+    async def caught_up(self, number: int, timeout_s: float = 2.0) -> bool:
+        return True
+
+
+async def a_recount_finds_what_differs(
+    desk: Desk, follow: AssemblyFollow, heard: list[e.Event], folder: Path
+) -> None:
+    founded = [e.Founded(at=START, market=desk.state.market, asset=desk.state.assets["credit"])]
+    views = SqliteViews(folded(folder, [*founded, *heard]))
+    rows = await AssemblyPage(desk, views, HandClock(), lambda: follow).decisions()
+    await views.close()
+    assert [row["number"] for row in rows] == [1, 2, 3]
+    taken, now = recounted(rows), START + 10**15
+    rules, book = desk.state.parameters, follow.book
+    assert differences(book, taken, rules, now) == []
+    assert (behind(book, taken), behind(book, taken[:1])) == (0, 2)
+    other = structs.replace(taken[0].decision, value=1)
+    for wrong, parameters, says in (
+        (taken, {**rules, "operator_fee_ppm": 50_000}, "40000 was decided"),
+        ([taken[1], taken[0], taken[2]], rules, "decision 1: the market took"),
+        ([structs.replace(taken[0], decision=other), *taken[1:]], rules, "decision 1"),
+        ([structs.replace(taken[0], undone="no mood"), *taken[1:]], rules, "was not carried out"),
+        ([*taken, taken[2]], rules, "never decided"),
+    ):
+        found = differences(book, wrong, parameters, now)
+        assert any(says in one for one in found), (says, found)
 
 
 class Forgetful:

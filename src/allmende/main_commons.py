@@ -68,7 +68,7 @@ class CommonsSide:
         self._following: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._told: SqliteTold | None = None
         self.assembly: AssemblyFollow | None = None
-        self.votes = AssemblyPage(parts.desk, parts.clock, lambda: self.assembly)
+        self.votes = AssemblyPage(*(parts.desk, parts.views, parts.clock), lambda: self.assembly)
         self._roll = AssemblyRoll(
             *(parts.desk, parts.counter, parts.clock, parts.keys), lambda: self.assembly
         )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from allmende.adapters.views_actors import WHO
+from allmende.adapters.views_decisions import DECISION_QUERIES
 from allmende.adapters.views_drills import DRILL_QUERIES
 from allmende.adapters.views_evidence import EVIDENCE_QUERIES
 from allmende.adapters.views_juries import JURY_QUERIES
@@ -33,6 +34,7 @@ QUERIES = {
     **MARKET,
     **WHO,
     **DRILL_QUERIES,
+    **DECISION_QUERIES,
     **JURY_QUERIES,
     **TITLE_QUERIES,
     **EVIDENCE_QUERIES,

@@ -16,6 +16,7 @@ import msgspec
 
 from allmende.adapters.views_actors import ACTORS
 from allmende.adapters.views_custody import CUSTODY
+from allmende.adapters.views_decisions import DECISIONS
 from allmende.adapters.views_drills import DRILLS
 from allmende.adapters.views_evidence import EVIDENCE
 from allmende.adapters.views_juries import JURIES
@@ -171,6 +172,7 @@ REFERENCE: dict[type[e.Event], Callable[[sqlite3.Connection, int, Any], None]] =
     e.ParameterChanged: parameter_changed,
     **CUSTODY,
     **DRILLS,
+    **DECISIONS,
     **JURIES,
     **TITLES,
     **EVIDENCE,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from allmende.core.units import METERS
 
-VERSION = 10
+VERSION = 11
 """Of the tables and of what is folded into them. A file of another version is folded anew."""
 
 UNITS = METERS
@@ -189,6 +189,9 @@ CREATE TABLE supplies (
 CREATE TABLE drills (  -- closed: the event that ended it; refused: at least so many requests
   number INTEGER PRIMARY KEY, id TEXT, at INTEGER, label TEXT, offers TEXT, until INTEGER,
   ended INTEGER, closed INTEGER, cause TEXT, refused INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE decisions (  -- value: exact, as text; effective, at: microseconds
+  number INTEGER PRIMARY KEY, proposal INTEGER, kind TEXT, name TEXT, value TEXT,
+  effective INTEGER, at INTEGER, undone TEXT);
 CREATE TABLE juries (  -- pool: the published list; seed, drawn: NULL until it is drawn
   number INTEGER PRIMARY KEY, id TEXT, at INTEGER, size INTEGER, source TEXT, pool TEXT,
   list_sha256 TEXT, drawn_at INTEGER, seed TEXT, drawn TEXT);

@@ -39,6 +39,7 @@ MORE = {
     **dict.fromkeys(("check", "exit", "challenge", "withdraw"), "chain_exit"),
     **dict.fromkeys(("ticket", "prove"), "chain_prove"),
     "redeem": "chain_redeem",
+    "recount": "chain_recount",
     **dict.fromkeys(("node", "give", "demo"), "chain_node"),
 }
 """Commands in modules of their own, where `deploy` is `deploy_`: name -> module here."""

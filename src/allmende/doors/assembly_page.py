@@ -4,8 +4,8 @@ Rule: public, whole, and with what anybody needs to look for himself: addresses,
 Invariant: what is told here was counted again from the votes; see wire/assembly.
 Worked number: a proposal with 30 yes and 10 no of 100 staked says turnout 40 and agrees true.
 
-GET /api/assembly, /api/assembly/proposals, /api/assembly/proposals/NUMBER. Pages use `facts`,
-`proposals` and `proposal` of the same object.
+GET /api/assembly, and below it decisions, proposals and proposals/NUMBER. Pages use `facts`,
+`decisions`, `proposals` and `proposal` of the same object.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from allmende.desk import Desk
 from allmende.doors.account import reply
 from allmende.doors.assembly_follow import AssemblyFollow
 from allmende.doors.plain import iso
-from allmende.ports import Clock
+from allmende.ports import Clock, Views
 from allmende.wire.assembly import Proposal, Vote
 
 Row = dict[str, Any]
+ROWS = 200
 CHAMBERS = {STAKE: "stake", MEMBERS: "members"}
 
 
@@ -37,15 +38,21 @@ class AssemblyPage:
     """One per market on a chain. `following` is None while no assembly stands."""
 
     def __init__(
-        self, desk: Desk, clock: Clock, following: Callable[[], AssemblyFollow | None]
+        self,
+        desk: Desk,
+        views: Views,
+        clock: Clock,
+        following: Callable[[], AssemblyFollow | None],
     ) -> None:
         self._desk = desk
+        self._views = views
         self._clock = clock
         self._following = following
 
     def routes(self) -> list[Route]:
         return [
             Route("/api/assembly", self._get_facts),
+            Route("/api/assembly/decisions", self._get_decisions),
             Route("/api/assembly/proposals", self._get_proposals),
             Route("/api/assembly/proposals/{number:int}", self._get_proposal),
         ]
@@ -102,6 +109,21 @@ class AssemblyPage:
 
     async def _get_facts(self, _: Request) -> Response:
         return reply(self.facts())
+
+    async def decisions(self) -> list[Row]:
+        """What the desk took, in order; instants are microseconds, as `chain recount` wants."""
+        found: list[Row] = []
+        before = self._desk.state.enacted + 1
+        while before > 1:
+            rows = await self._views.rows("decisions", before=before, limit=ROWS)
+            if not rows:
+                break
+            found += rows
+            before -= len(rows)
+        return found[::-1]
+
+    async def _get_decisions(self, _: Request) -> Response:
+        return reply(await self.decisions())
 
     async def _get_proposals(self, _: Request) -> Response:
         return reply(self.proposals())
