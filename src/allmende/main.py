@@ -258,6 +258,7 @@ def wiring(settings: Settings, vault: Vault, clock: Clock, upstream: Upstream) -
         clock=clock,
         upstream=upstream,
         institutions=settings.institutions,
+        bridge_node=settings.bridge_node,
     )
 
 

@@ -24,6 +24,7 @@ from starlette.routing import BaseRoute
 from allmende.adapters.secrets import Vault
 from allmende.core.refusals import Refused, Why
 from allmende.desk import Desk
+from allmende.doors.bridge_look import BridgeLook
 from allmende.doors.chain_rpc import ChainRpc
 from allmende.doors.pay_per_call import PayPerCall
 from allmende.doors.plain import to_amount
@@ -48,6 +49,7 @@ class Wiring(Struct, frozen=True):
     clock: Clock
     upstream: Upstream
     institutions: bool = False
+    bridge_node: str = ""
 
 
 class ChainSide:
@@ -98,6 +100,16 @@ class ChainSide:
         if self.opened is None or not self.opened.embedded:
             return []
         return [*ChainRpc(self.opened.ask).routes()]
+
+    def bridge(self) -> BridgeLook | None:
+        """For the chain's page: the bridge of this data directory, if there ever is one."""
+        if self.opened is None:
+            return None
+        with tools():
+            from allmende.adapters.chain.bridge_told import BridgeTold
+        wiring = self.wiring
+        node = (wiring.bridge_node, wiring.upstream)
+        return BridgeLook(BridgeTold(self.opened.chain, wiring.folder, *node).facts, wiring.clock)
 
     async def close(self) -> None:
         """When the doors are closed and `run` has ended."""

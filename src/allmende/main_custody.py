@@ -145,6 +145,7 @@ class CustodySide:
 
             sign_ins = open_sign_ins()
         self._keys = keys = open_keys(wiring.folder, wiring.vault, opened.account)
+        self.page.bridge = side.bridge()
 
         def gas(address: str) -> Send:
             return gas_for(opened.sender, address)
@@ -298,3 +299,5 @@ class CustodySide:
             self.standing.close()
         if self.commons is not None:
             self.commons.close()
+        if self.page.bridge is not None:
+            self.page.bridge.close()

@@ -68,6 +68,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Put up the members' contracts on the embedded chain: shares, votes, …."),
     ] = False
+    bridge_node: Annotated[
+        str, Meta(description="A node of the bridge's other chain, for the chain's page.")
+    ] = ""
     settle_every: Annotated[
         int, Meta(ge=1, description="Seconds that a batch is left open before it is submitted.")
     ] = 60

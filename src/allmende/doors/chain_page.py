@@ -22,6 +22,7 @@ from starlette.responses import Response
 from allmende.core.units import PPM, SECOND, Instant
 from allmende.custody import Deployment, Finding, OnChainBatch, VaultSeen
 from allmende.doors.account import Handler, reply
+from allmende.doors.bridge_look import BridgeLook
 from allmende.doors.chain_gas import GasOf
 from allmende.doors.chain_look import FRESH_S, OWN_S, Look, Readable
 from allmende.doors.chain_records import ChainRecords
@@ -80,6 +81,8 @@ class ChainPage:
         self._verified: Verified | None = None
         self._gas: GasOf | None = None
         self.records = ChainRecords()
+        self.bridge: BridgeLook | None = None
+        """To another chain, where the market has one."""
         self.lookups: dict[str, tuple[Handler, str]] = {
             "/api/chain": (self.api, "The chain, its contracts and batches, as compared. Public."),
             **self.records.lookups,
@@ -133,6 +136,7 @@ class ChainPage:
             "node": self._node(self._look),
             "vault": None if self._look.seen is None else _vault(made, self._look),
             "settler": self._settling(),
+            "bridge": None if self.bridge is None else await self.bridge.facts(),
             "gas": await self._paid(self._look),
         }
 
