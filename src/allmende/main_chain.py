@@ -62,6 +62,7 @@ class ChainSide:
         self.duties = Duties()
         self._turn, self._failed = 0, False
         self._paying: PayPerCall | None = None
+        self._bridge: BridgeLook | None = None
         if not wiring.where:
             return
         with tools():
@@ -101,20 +102,23 @@ class ChainSide:
             return []
         return [*ChainRpc(self.opened.ask).routes()]
 
-    def bridge(self) -> BridgeLook | None:
+    def bridge(self) -> BridgeLook:
         """For the chain's page: the bridge of this data directory, if there ever is one."""
-        if self.opened is None:
-            return None
+        assert self.opened is not None
         with tools():
             from allmende.adapters.chain.bridge_told import BridgeTold
         wiring = self.wiring
         node = (wiring.bridge_node, wiring.upstream)
-        return BridgeLook(BridgeTold(self.opened.chain, wiring.folder, *node).facts, wiring.clock)
+        told = BridgeTold(self.opened.chain, wiring.folder, *node)
+        self._bridge = BridgeLook(told.facts, wiring.clock)
+        return self._bridge
 
     async def close(self) -> None:
         """When the doors are closed and `run` has ended."""
         if self._paying is not None:
             await self._paying.close()
+        if self._bridge is not None:
+            self._bridge.close()
         if self.opened is not None:
             await self.opened.close()
 

@@ -137,7 +137,9 @@ class CustodySide:
         if opened is None:
             self.page = ChainPage(wiring.clock)
             return
-        self.page = ChainPage(wiring.clock, opened.profile.name, opened.profile.lag_s)
+        self.page = ChainPage(
+            wiring.clock, opened.profile.name, opened.profile.lag_s, side.bridge()
+        )
         with tools():
             from allmende.adapters.chain.opened import gas_for
             from allmende.adapters.chain.sign_ins import open_sign_ins
@@ -145,7 +147,6 @@ class CustodySide:
 
             sign_ins = open_sign_ins()
         self._keys = keys = open_keys(wiring.folder, wiring.vault, opened.account)
-        self.page.bridge = side.bridge()
 
         def gas(address: str) -> Send:
             return gas_for(opened.sender, address)
@@ -299,5 +300,3 @@ class CustodySide:
             self.standing.close()
         if self.commons is not None:
             self.commons.close()
-        if self.page.bridge is not None:
-            self.page.bridge.close()

@@ -69,9 +69,12 @@ class Verified(Protocol):
 
 class ChainPage:
     """One per market. `profile` is the chain's, "" of a market without one; `lag_s` seconds that
-    its newest block may be old, 0 where blocks come only when something is sent."""
+    its newest block may be old, 0 where blocks come only when something is sent; `bridge` leads
+    to another chain."""
 
-    def __init__(self, clock: Clock, profile: str = "", lag_s: int = 0) -> None:
+    def __init__(
+        self, clock: Clock, profile: str = "", lag_s: int = 0, bridge: BridgeLook | None = None
+    ) -> None:
         self._clock = clock
         self._profile = profile
         self._lag_s = lag_s
@@ -81,8 +84,7 @@ class ChainPage:
         self._verified: Verified | None = None
         self._gas: GasOf | None = None
         self.records = ChainRecords()
-        self.bridge: BridgeLook | None = None
-        """To another chain, where the market has one."""
+        self.bridge = bridge
         self.lookups: dict[str, tuple[Handler, str]] = {
             "/api/chain": (self.api, "The chain, its contracts and batches, as compared. Public."),
             **self.records.lookups,
