@@ -66,6 +66,13 @@ def test_titles_and_offers_come_and_go(run: Run) -> None:
     assert row["energy"]["output_nj"][0] > 0
     assert "0.15" in run("offer", "list").output
     assert json.loads(run("title", "list", "--json").output)[0]["waterfall"][0]["ppm"] == 100_000
+    shown = run("title", "show", "t").output
+    assert "author host 10 %" in shown
+    assert "none: `allmende title mint`" in shown
+    assert json.loads(run("title", "show", "t", "--json").output)["chain"] is None
+    assert "No title 'x'" in run("title", "show", "x", code=1).stderr
+    assert "lacks 'withdraw'" in run("title", "mint", "t", "--royalty", "2.5", code=1).stderr
+    assert "no percentage" in run("title", "mint", "t", "--royalty", "half", code=2).stderr
     run("offer", "withdraw", "o")
     assert "No offers yet" in run("offer", "list").output
 
