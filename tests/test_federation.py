@@ -199,3 +199,32 @@ def test_numbers_beyond_any_journal_are_refused_at_the_door(pair: list[Town]) ->
     assert a.post("/api/federation/heads", {"heads": [a.heads()["head"]] * 300}).code == (
         "bad_request"
     )
+
+
+def test_operators_see_what_is_with_peers_and_rights_stand_by_themselves(pair: list[Town]) -> None:
+    a, b = pair
+    assert a.send("uni", b, "other", "4").status == 200
+    assert a.send("host", b, "other", "", asset="december", lots="1").status == 200
+    settle(a, b)
+    rows = a.get("/api/balances", a.admin).json
+    assert {row["account"] for row in rows} >= {"federation/b", "issuer/credit", "uni"}
+    theirs = b.get("/api/balances", b.other).json
+    assert {row["asset"] for row in theirs} == {"credit", "credit@a"}
+    rights = b.get("/api/federation", b.other).json["rights"]
+    assert rights == [{"account": "other", "asset": "december@a", "amount": "1"}]
+    assert not b.get("/api/federation").json["rights"]
+
+
+def test_foreign_credit_pays_for_what_asks_for_it(pair: list[Town]) -> None:
+    """A claim on a market is a pay unit where a provider takes it."""
+    a, b = pair
+    assert a.send("uni", b, "other", "4").status == 200
+    settle(a, b)
+    b.ask("add_budget", id="foreign", name="Foreign", owner="other", asset="credit@a")
+    offer = {"id": "f", "title": "t", "model": "abroad", "asset": "credit@a", "url": b.url}
+    terms = {"tariff": {"input": "0.15", "output": "0.6"}, "zone": {"country": "DEU"}}
+    b.ask("post_offer", provider="host", allow_private=True, **offer, **terms)
+    assert "credit@a" in b.get("/offers").text
+    assert (
+        b.post("/api/mint", {"member": "other", "asset": "credit@a", "amount": "1"}).status >= 400
+    )

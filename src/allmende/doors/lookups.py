@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from allmende.core import budgets, carbon, ledger
+from allmende.core import abroad, budgets, carbon, ledger
 from allmende.core.drilling import drill_over
 from allmende.core.govern import PARAMETERS
 from allmende.core.nouns import Key, Market, Offer
@@ -77,8 +77,14 @@ def balances_of(state: State, account: str) -> list[Row]:
             "available": credits(ledger.available(state, account, asset)),
         }
         for asset, held in state.balances.items()
-        if account in held and asset not in state.listings
+        if account in held and asset not in state.listings and not _right(state, asset)
     ]
+
+
+def _right(state: State, asset: str) -> bool:
+    """Whether it is another market's right; those stand in `abroad.rights`."""
+    foreign = state.foreign.get(asset)
+    return foreign is not None and foreign.unit == abroad.GRAINS
 
 
 def balances(state: State, viewer: Viewer) -> list[Row]:
@@ -87,6 +93,7 @@ def balances(state: State, viewer: Viewer) -> list[Row]:
     if viewer.operates:
         accounts += [ledger.COMMONS, *map(ledger.issuer_account, state.assets)]
         accounts += map(ledger.bond_account, state.listings)
+        accounts += map(abroad.account, state.peers)
     return [row for account in accounts for row in balances_of(state, account)]
 
 
