@@ -102,8 +102,9 @@ class ChainSide:
             return []
         return [*ChainRpc(self.opened.ask).routes()]
 
-    def bridge(self) -> BridgeLook:
-        """For the chain's page: the bridge of this data directory, if there ever is one."""
+    def shown(self) -> tuple[str, int, BridgeLook]:
+        """For the chain's page: which chain, and the bridge of this data directory, if there ever
+        is one."""
         assert self.opened is not None
         with tools():
             from allmende.adapters.chain.bridge_told import BridgeTold
@@ -111,7 +112,7 @@ class ChainSide:
         node = (wiring.bridge_node, wiring.upstream)
         told = BridgeTold(self.opened.chain, wiring.folder, *node)
         self._bridge = BridgeLook(told.facts, wiring.clock)
-        return self._bridge
+        return self.opened.profile.name, self.opened.profile.lag_s, self._bridge
 
     async def close(self) -> None:
         """When the doors are closed and `run` has ended."""

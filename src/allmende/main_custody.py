@@ -137,9 +137,7 @@ class CustodySide:
         if opened is None:
             self.page = ChainPage(wiring.clock)
             return
-        self.page = ChainPage(
-            wiring.clock, opened.profile.name, opened.profile.lag_s, side.bridge()
-        )
+        self.page = ChainPage(wiring.clock, *side.shown())
         with tools():
             from allmende.adapters.chain.opened import gas_for
             from allmende.adapters.chain.sign_ins import open_sign_ins
