@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from assembled import Here, assembled
+from chains import serve
+from chromium import Browser, require
 from doors import Doors
 from market import HandClock, open_desk
 
@@ -93,6 +95,42 @@ def test_everybody_reads_the_proposals_and_nothing_they_say_runs(doors: Doors) -
         assert "allmende govern vote 2 yes" in said
         assert "Nakamoto" in said
     assert "10 no" in doors.get("/govern?lang=en").text
+
+
+WALLET = """addEventListener("eip6963:requestProvider", () => {
+  const provider = { request: async ({ method, params }) => {
+    (window.asked ??= []).push([method, params]);
+    return { eth_requestAccounts: ["0x" + "11".repeat(20)], eth_chainId: "0x1",
+      wallet_switchEthereumChain: null, eth_sendTransaction: "0xaa",
+      eth_getTransactionReceipt: { blockNumber: "0x1", status: "0x1" } }[method];
+  } };
+  const info = { uuid: "1", name: "Test wallet", rdns: "test" };
+  dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail: { info, provider } }));
+});"""
+
+
+def test_a_wallet_votes_from_the_page(doors: Doors, votes: Votes, tmp_path: Path) -> None:
+    require()
+    serving = serve(doors.market.app)
+    url = doors.run(serving.__aenter__())
+    try:
+        with Browser(tmp_path) as browser:
+            browser.size(360, 800)
+            browser.open(f"{url}/govern?lang=de")
+            assert browser.run("return document.documentElement.scrollWidth") <= 360
+            assert browser.run("return document.getElementById('voting').hidden")
+            browser.before_pages(WALLET)
+            browser.open(f"{url}/govern?lang=en")
+            browser.click("#voting button")
+            browser.click("form.ballot button")
+            browser.wait("document.querySelector('.progress').textContent.startsWith('Voted')")
+            asked = dict(browser.run("return window.asked"))
+    finally:
+        doors.run(serving.__aexit__(None, None, None))
+    (sent,) = asked["eth_sendTransaction"]
+    ballots = votes.proposals()[0]["ballots"]
+    assert (sent["to"], sent["data"]) == (ballots["to"], ballots["yes"])
+    assert asked["wallet_switchEthereumChain"] == [{"chainId": hex(votes.chain_id)}]
 
 
 def test_what_is_proposed_is_tried_out_by_anybody(doors: Doors) -> None:

@@ -78,6 +78,7 @@ class Governing:
             "simulated": self._simulating.names,
             "proposals": proposals,
             "terms": self.votes.terms(),
+            "chain_id": self.votes.chain_id,
             "power": await self.votes.power(),
             "window": None,
         }
