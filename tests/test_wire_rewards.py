@@ -24,7 +24,7 @@ LAB = reward_rules.packaged(reward_rules.LAB, TODAY)
 
 
 def facts(text: bytes = LAB) -> Facts:
-    """Three receipts in two batches of one second."""
+    """Three receipts in two batches of one epoch."""
     busy, rule = Busy(), wire.rule_of(text)
     busy.pay("rhine")
     busy.serve("a", counted=Units(input=100, output=50))
@@ -55,7 +55,7 @@ def test_a_rule_from_a_file_is_read_and_a_bad_one_named(tmp_path: Path):
         (b"query = 10000", b"query = 1.5", "query"),
         (b"query = 10000", b"", "query"),
         (b"owner_cap_ppm = 250000", b"owner_cap_ppm = 1000001", "owner_cap_ppm"),
-        (b"epoch_seconds = 1", b"epoch_seconds = 0", "epoch_seconds"),
+        (b"epoch_seconds = 3", b"epoch_seconds = 0", "epoch_seconds"),
         (b"[values.points]", b"[points]", "points"),
     ):
         with pytest.raises(ValueError, match=field):
@@ -69,8 +69,8 @@ def test_the_file_alone_gives_the_list_that_the_journal_gives():
     journal = wire.reckon(told, wire.rule_of(LAB), keccak)
     assert wire.reckon(read, wire.rule_of(rule), keccak) == journal
     assert journal.root
-    assert journal.total == 250 * wire.SHARE  # one owner alone meets the cap
-    assert wire.shares(journal.total) == "250"
+    assert journal.total == 6 * wire.SHARE  # 60,000 of 10,000,000 points of a pool of 1,000
+    assert wire.shares(journal.total) == "6"
     assert [batch.receipts for batch in read.batches] == [2, 1]
 
 

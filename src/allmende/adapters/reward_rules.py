@@ -3,7 +3,7 @@
 Rule: a file's bytes are what is published and hashed; a chain says which rule its epochs are of by
 their length, first epoch, pool and halving, and by that the file is found.
 Invariant: what is handed out has been read as a rule and is in order.
-Worked number: an emission of one-second epochs from epoch 1 on is that of lab/rewards.
+Worked number: an emission whose epochs are 3 seconds from epoch 1 on is that of lab/rewards.
 """
 
 from __future__ import annotations

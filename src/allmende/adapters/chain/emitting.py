@@ -16,7 +16,7 @@ from allmende.adapters.reward_rules import ACT, LAB, packaged, terms
 from allmende.wire.rewards import rule_of
 
 QUICK = ("fast", "demo")
-"""Terms on which an epoch is a second, and so is the window."""
+"""Terms on which an epoch is three seconds, and the window one."""
 
 
 def emission_values(norm: Norm, share: str) -> tuple[Any, ...]:
