@@ -23,6 +23,7 @@ from allmende.core.units import CREDIT, DAY, Units
 from allmende.desk import Desk
 from allmende.lab.faults import Disk, MemoryJournal
 from allmende.lab.rig import Rig
+from allmende.lab.traders import Traders
 from allmende.lab.traffic import Traffic
 from allmende.wire import planting
 from allmende.wire.journal import events
@@ -263,7 +264,7 @@ def test_commands_together_are_one_frame_or_nothing() -> None:
 def lived(seed: int, steps: int = 60) -> State:
     """Whatever a simulated market has come to."""
     rig = Rig()
-    traffic = Traffic(rig, Random(seed))
+    traffic = (Traders if seed % 3 else Traffic)(rig, Random(seed))
     if seed % 2:
         traffic.link_wallets(Random(-seed - 1))
     traffic.guard(Random(f"guard {seed}"))

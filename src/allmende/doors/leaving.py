@@ -97,9 +97,9 @@ class Leaving:
         return await self._file(viewer, [request.path_params["id"]])
 
     async def _file(self, viewer: Viewer, tops: list[str]) -> Response:
-        found = tree.inside(self._desk.state, tops)
-        for top in tops:
+        for top in tops:  # before anything is said of who is there
             allow(self._desk.state, viewer.key.hash, top, self._counter.now())
+        found = tree.inside(self._desk.state, tops)
         await self._history.fresh()
         file = await self._made(found, tuple(dict.fromkeys(tops)))
         headers = {
