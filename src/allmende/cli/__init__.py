@@ -5,9 +5,9 @@ A command's module is imported when it is called, so `allmende --help` starts at
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from allmende.cli.lazy import Lazy
 
 COMMANDS = {
     "serve": ("running", "Run a market and say how to connect."),
@@ -58,25 +58,7 @@ COMMANDS = {
 """Name -> (module here, what it does), in the order in which help lists them."""
 
 
-class Lazy(click.Group):
-    """A group that imports a command's module when the command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"{__name__}.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, does) for name, (_, does) in COMMANDS.items()])
-
-
-@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Lazy, listed=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="allmende")
 def main() -> None:
     """Allmende: an open market for AI tokens.

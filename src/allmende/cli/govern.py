@@ -5,9 +5,9 @@ Rule: each command is a module of its own, cli/govern_<what>.py, with one line i
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from allmende.cli.lazy import Lazy
 
 COMMANDS = {
     "list": ("govern_show:list_", "Proposals, the newest first."),
@@ -35,25 +35,6 @@ COMMANDS = {
 is called `command` unless it is named behind a colon."""
 
 
-class Lazy(click.Group):
-    """Imports a command's module when it is asked for: some need an extra."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        name, _, function = COMMANDS[cmd_name][0].partition(":")
-        module = importlib.import_module(f"allmende.cli.{name}")
-        command: click.Command = getattr(module, function or "command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, does) for name, (_, does) in COMMANDS.items()])
-
-
-@click.group(cls=Lazy)
+@click.group(cls=Lazy, listed=COMMANDS, function="command")
 def govern() -> None:
     """Who decides on the rules of a market, and what a decision would change."""

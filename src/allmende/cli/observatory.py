@@ -5,9 +5,9 @@ Rule: each command is a module of its own, cli/observatory_<what>.py, with one l
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from allmende.cli.lazy import Lazy
 
 COMMANDS = {
     "anchors": ("observatory_anchors", "Published values beside our own; fails if one differs."),
@@ -44,24 +44,6 @@ COMMANDS = {
 is always called `command`."""
 
 
-class Lazy(click.Group):
-    """Imports a command's module when it is asked for: some need an extra."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"allmende.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, does) for name, (_, does) in COMMANDS.items()])
-
-
-@click.group(cls=Lazy)
+@click.group(cls=Lazy, listed=COMMANDS, function="command")
 def observatory() -> None:
     """Who gains, who depends on whom, and what it costs the climate."""
