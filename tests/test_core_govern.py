@@ -77,10 +77,10 @@ def test_a_change_takes_effect_at_its_instant_and_not_before():
     world.do(set_("levy_ppm", 5, in_s=10))
     world.wait(9)
     assert world.state.parameters["levy_ppm"] == 10_000
-    assert govern.next_change(world.state) == START + 10 * SECOND
+    assert [one.effective for one in world.state.scheduled] == [START + 10 * SECOND]
     world.wait(1)
     assert world.state.parameters["levy_ppm"] == 5
-    assert govern.next_change(world.state) is None
+    assert not world.state.scheduled
 
 
 def test_of_several_due_changes_the_latest_stands():

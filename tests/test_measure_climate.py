@@ -24,13 +24,6 @@ def row(value: str = "DEU", **more: int) -> dict[str, object]:
             "dry_uj": 0, **more}  # fmt: skip
 
 
-def test_the_fixture_of_the_reference():
-    joules = climate.joules_per_token(10_200, 1.2, 20_000)
-    assert joules == pytest.approx(0.612)
-    assert climate.wh_per_1000(joules) == pytest.approx(0.17)
-    assert climate.g_per_million(joules, 350) == pytest.approx(59.5)
-
-
 def test_sci_is_what_a_hand_figures():
     used = climate.used([row(output=2_000, uj_low=10**9, uj_high=2 * 10**9, ug_low=100_000,
                              ug_high=400_000)])["DEU"]  # fmt: skip
@@ -77,14 +70,6 @@ def test_nothing_used_and_nothing_stated_are_two_things():
     vectors = climate.used([row(embedding=9, uj_high=10**6)])["DEU"]
     told = {f.key: f for f in figures("x", "all", vectors, ASSUMED, None)}
     assert not told["sci"].defined
-
-
-def test_training_stands_apart_and_is_a_range():
-    low, high = climate.training_g((1_287, 1_287), (41, 552), (1e12, 1e14))
-    assert low == pytest.approx(1_287e3 * 41 / 1e14 * 1_000)
-    assert high == pytest.approx(1_287e3 * 552 / 1e12 * 1_000)
-    with pytest.raises(ValueError, match="not a training run"):
-        climate.training_g((1, 1), (1, 1), (0, 1))
 
 
 def test_a_full_server_takes_about_a_sixth_of_a_quiet_one_per_token():

@@ -19,7 +19,7 @@ from allmende.core.parameters import Parameter as Parameter
 from allmende.core.parameters import outside
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import Scheduled, State
-from allmende.core.units import SECOND, Instant
+from allmende.core.units import SECOND
 
 REMEMBERED_S = PARAMETERS["idem_seconds"].least
 """So long an idempotency key is remembered at least, however the rule is changed meanwhile."""
@@ -110,11 +110,6 @@ def parameter_changed(state: State, event: e.ParameterChanged) -> None:
 
 def ticked(state: State, event: e.Ticked) -> None:
     state.served = {key: s for key, s in state.served.items() if s.at >= event.before}
-
-
-def next_change(state: State) -> Instant | None:
-    """When the next scheduled parameter takes effect."""
-    return state.scheduled[0].effective if state.scheduled else None
 
 
 def check(state: State) -> None:

@@ -18,7 +18,6 @@ from allmende.core import commands as c
 from allmende.core import events as e
 from allmende.core import evidence_commands as v
 from allmende.core.evidence import Assessment, Evidence, Pairs
-from allmende.core.nouns import Policy
 from allmende.core.units import DAY, MINUTE, SECOND, Instant, Zone
 from allmende.lab.rig import Rig
 from allmende.lab.world import OFFERS, secret
@@ -173,8 +172,3 @@ class Guardians:
 _ACTIONS = {
     "file": 10, "confirm": 2, "withdraw": 2, "move": 1, "assess": 6, "unassess": 1, "floor": 4,
 }  # fmt: skip
-
-
-def demanding(policy: Policy) -> bool:
-    """Whether a request demands something of sovereignty itself."""
-    return bool(policy.min_seal or policy.max_exposure or policy.max_kill_switch)

@@ -200,20 +200,6 @@ def _denominator(what: Used) -> Said:
 # Arithmetic ---------------------------------------------------------------------------
 
 
-def joules_per_token(watts: float, pue: float, tokens_per_s: float) -> float:
-    return watts * pue / tokens_per_s
-
-
-def wh_per_1000(joules: float) -> float:
-    """Watt-hours per 1,000 tokens from joules per token."""
-    return joules * PER / 3_600
-
-
-def g_per_million(joules: float, g_per_kwh: float) -> float:
-    """Grams per million tokens from joules per token."""
-    return joules * 1e6 / KWH_J * g_per_kwh
-
-
 def market_g(joules: Span, g_per_kwh: Span) -> Span:
     return joules[0] / KWH_J * g_per_kwh[0], joules[1] / KWH_J * g_per_kwh[1]
 
@@ -225,18 +211,6 @@ def embodied_g(hard: Hardware) -> Span:
         for years, rate in zip(hard.years, hard.output_per_s, strict=True)
     )
     return low, high
-
-
-def training_g(mwh: Span, g_per_kwh: Span, lifetime_tokens: Span) -> Span:
-    """Grams per 1,000 output tokens of a training run, spread over all tokens of a model's life.
-
-    Never part of sci: nobody knows a model's lifetime tokens before its end. ValueError unless
-    tokens are above zero and spans run from low to high.
-    """
-    if not 0 < lifetime_tokens[0] <= lifetime_tokens[1] or mwh[0] > mwh[1]:
-        raise ValueError(f"not a training run: {mwh} MWh over {lifetime_tokens} tokens")
-    least = mwh[0] * 1e3 * g_per_kwh[0] / lifetime_tokens[1]
-    return least * PER, mwh[1] * 1e3 * g_per_kwh[1] / lifetime_tokens[0] * PER
 
 
 def _plus(one: Span, other: Span) -> Span:
