@@ -18,6 +18,7 @@ from eth_utils.crypto import keccak
 
 from allmende.adapters import chain_contracts
 from allmende.adapters.chain import establish as establishing
+from allmende.adapters.chain import voting
 from allmende.adapters.chain.account import Account
 from allmende.adapters.chain.establish import NAMES, Founding, establish
 from allmende.adapters.chain.institutions import ChainCommons
@@ -69,7 +70,7 @@ class Here:
         """Vote, wait, queue, execute."""
         for account, choice in [(one, 1) for one in yes] + [(one, 0) for one in no]:
             await self.act(account, "Assembly", "vote", number, choice)
-        await self.town.later(5)
+        await self.town.later(voting.DEMO.money.voting)
         await self.act(yes[0], "Assembly", "queue", number)
         await self.town.later(3)
         await self.act(yes[0], "Assembly", "execute", number, [])

@@ -81,7 +81,7 @@ async def a_grant_is_paid_or_noted(desk: Desk, follow: AssemblyFollow, here: Her
     for number in (3, 4):
         await here.act(dora, "Assembly", "vote", number, 1)
         await here.act(carl, "Assembly", "vote", number, 1)
-    await here.town.later(8)
+    await here.town.later(12)
     for number in (4, 3):  # decided in the order in which they are executed
         await here.act(carl, "Assembly", "queue", number)
         await here.act(carl, "Assembly", "execute", number, [])

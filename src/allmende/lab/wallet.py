@@ -76,6 +76,12 @@ class Wallet:
             raise RuntimeError(f"{to} reverted {data[:10]}")
         return done
 
+    def act(self, to: str, function: str, *values: Any) -> Any:
+        """Call a contract's function, named with its types as vote(uint256,uint8)."""
+        kinds = function.partition("(")[2].removesuffix(")").split(",")
+        words = self._web3.codec.encode([kind for kind in kinds if kind], values)
+        return self.send(to, "0x" + (bytes(Web3.keccak(text=function)[:4]) + words).hex())
+
     def ether(self) -> int:
         """Wei."""
         return self._web3.eth.get_balance(self._account.address)

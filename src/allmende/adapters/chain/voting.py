@@ -54,9 +54,9 @@ DEMO = Voting(
     unbonding=3,
     deposit_units=1,
     propose_shares=1,
-    ordinary=_terms(STAKE, 100_000, 1, 500_000, 5, 1, HOUR),
-    money=_terms(BOTH, 100_000, 2, 500_000, 5, 1, HOUR),
-    mission=_terms(BOTH, 200_000, 2, 666_666, 5, 3, HOUR),
+    ordinary=_terms(STAKE, 100_000, 1, 500_000, 8, 1, HOUR),
+    money=_terms(BOTH, 100_000, 2, 500_000, 8, 1, HOUR),
+    mission=_terms(BOTH, 200_000, 2, 666_666, 8, 3, HOUR),
     why="For demonstrations and tests: a vote takes seconds. Whoever blinks has missed it.",
     read="2026-11",
 )
