@@ -47,7 +47,7 @@ contracts: $(DEV) ## the contracts' random runs, a million calls and more, SEED=
 	@echo "seed $(SEED)"
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto --hypothesis-seed=$(SEED) \
 	  -o faulthandler_timeout=0 --durations=0 tests/contracts/test_ledgers.py tests/contracts/test_vault_machine.py \
-	  tests/contracts/test_sale_machine.py \
+	  tests/contracts/test_sale_machine.py tests/contracts/test_airdrop_machine.py \
 	  tests/contracts/test_emission_machine.py tests/contracts/test_titles_machine.py \
 	  tests/contracts/test_bridge_machine.py tests/contracts/test_assembly_machine.py
 

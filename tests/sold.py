@@ -147,6 +147,11 @@ class ShareTown(Town):
         call = ContractCall(self.record.credit, Abi(ours()["Credit"]).call("balanceOf", of))
         return int.from_bytes(await self.chain.call(*call), "big")
 
+    def approve(self, spender: str, amount: int) -> ContractCall:
+        return ContractCall(
+            self.record.credit, Abi(ours()["Credit"]).call("approve", spender, amount)
+        )
+
     async def shares(self, of: str) -> int:
         return int(await self.commons["Share"].get("balanceOf", None, of))
 

@@ -23,7 +23,10 @@ ROOT = Path(__file__).parents[2]
 LEDGERS = (("bond", "erc20"), "ledgers")
 CUSTODY = (("vault_attacks", "vault", "vault_wallets", "vault_replay", "parity"), "vault_machine")
 TITLES = (("titles",), "titles_machine")
-LOOKED_AT_BY = {"Bond": LEDGERS, "Credit": LEDGERS, "Rights": LEDGERS, "Titles": TITLES}
+SALE, AIRDROP = (("sale",), "sale_machine"), (("airdrop",), "airdrop_machine")
+SHARE = (("share", "erc20"), "ledgers")
+LOOKED_AT_BY = {"Bond": LEDGERS, "Credit": LEDGERS, "Rights": LEDGERS, "Titles": TITLES,
+                "Sale": SALE, "Airdrop": AIRDROP, "claims": AIRDROP, "Share": SHARE}  # fmt: skip
 """By contract: the files of written tests, the quick ones first, and of the random ones."""
 
 
@@ -132,6 +135,65 @@ MUTANTS = (
            'assert taken, "titles: that wallet takes no titles"', "pass"),
     Mutant("Titles", "titles are sold in a closed loop",
            "    modes._require_transfer()\n    asked: Ask", "    asked: Ask"),
+    Mutant("Share", "shares are minted over the cap",
+           'assert amount <= cap - erc20.totalSupply, "share: over the cap"', "pass"),
+    Mutant("Share", "shares move between members in every mode",
+           "        modes._require_transfer()", "        pass"),
+    Mutant("Share", "whoever likes mints shares",
+           "    access_control._check_role(MINTER, msg.sender)\n"),
+    Mutant("claims", "a line is claimed again and again",
+           "    self.taken[round][index // 256] |= 1 << (index % 256)\n"),
+    Mutant("claims", "claimed lines share a bit with others",
+           "|= 1 << (index % 256)", "|= 1 << (index % 2)"),
+    Mutant("claims", "a node can be shown as a line",
+           "keccak256(abi_encode(keccak256(abi_encode(index, account, amount))))",
+           "keccak256(abi_encode(index, account, amount))"),
+    Mutant("claims", "a line of one round is taken in all",
+           "return (self.taken[round][index // 256]", "return (self.taken[1][index // 256]"),
+    Mutant("Airdrop", "a round gives more than its total",
+           'assert self.rounds[round].given <= self.rounds[round].total, "airdrop: over the total"',
+           "pass"),
+    Mutant("Airdrop", "what is left is given back before the deadline",
+           'assert block.timestamp > found.deadline, "airdrop: not over"', "pass"),
+    Mutant("Airdrop", "rounds promise without a limit",
+           'assert total <= most - self.promised, "airdrop: more than there is to give"', "pass"),
+    Mutant("Sale", "anybody takes anybody's purchase back",
+           'assert msg.sender == found.buyer, "sale: not the buyer"', "pass"),
+    Mutant("Sale", "a purchase is taken back a second too late",
+           "assert block.timestamp <= found.until", "assert block.timestamp <= found.until + 1"),
+    Mutant("Sale", "a purchase is taken back again and again",
+           "    self.purchases[number].ended = REFUNDED\n"),
+    Mutant("Sale", "a purchase is completed again and again",
+           "    self.purchases[number].ended = COMPLETED\n"),
+    Mutant("Sale", "proceeds go on before it is decided",
+           'assert terms.soft_cap == 0 or self._decided(), "sale: not decided"', "pass"),
+    Mutant("Sale", "a failed sale pays out",
+           'assert not self._failed(), "sale: failed"', "pass"),
+    Mutant("Sale", "it is decided a second before the last refund",
+           "block.timestamp >= terms.end + terms.refund",
+           "block.timestamp + 1 >= terms.end + terms.refund"),
+    Mutant("Sale", "the 150th person of a state buys",
+           "+ 1 < terms.persons_below", "+ 1 <= terms.persons_below"),
+    Mutant("Sale", "a purchase is taken off no cap",
+           "    self.bought[found.person] -= found.shares\n"),
+    Mutant("Sale", "a voucher is good for any wallet",
+           'assert msg.sender == voucher.wallet, "sale: another\'s voucher"', "pass"),
+    Mutant("Sale", "a voucher is good for ever",
+           'assert block.timestamp <= voucher.deadline, "sale: the voucher has expired"', "pass"),
+    Mutant("Sale", "anybody signs vouchers",
+           'assert access_control.hasRole[ISSUER][signer], "sale: not the market\'s voucher"',
+           "pass"),
+    Mutant("Sale", "shares are sold after the end",
+           'assert block.timestamp < terms.end, "sale: over"', "pass"),
+    Mutant("Sale", "proceeds exceed the law's limit",
+           'assert self.raised + paid <= terms.proceeds_max, "sale: over the limit of proceeds"',
+           "pass"),
+    Mutant("Sale", "qualified investors are never counted",
+           "(voucher.qualified and not terms.count_qualified)", "voucher.qualified"),
+    Mutant("Sale", "shares are sold in a closed loop",
+           "    modes._require_sale()\n"),
+    Mutant("Sale", "who is paid back may call back",
+           "# pragma nonreentrancy on", "# pragma nonreentrancy off"),
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ WHO = st.integers(0, len(PEOPLE) - 1)
 AMOUNT = st.integers(0, 300)
 ISSUE = 1_000
 RUNS = settings(max_examples=max(180, 2 * settings.default.max_examples))
-FEW = settings(max_examples=settings.default.max_examples // 2)
+FEW = settings(max_examples=settings.default.max_examples // 3)
 BOND_RUNS = settings(max_examples=2 * settings.default.max_examples)
 START = 250
 OPEN = 2

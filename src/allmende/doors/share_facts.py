@@ -21,6 +21,8 @@ from allmende.wire.purchase import state_code, state_word
 
 SHARE = 10**18
 """Base units of a whole share."""
+FRESH_S = 10
+"""Seconds for which visitors see the same of one block, so that many of them cost a node little."""
 ENDED = {offering.OPEN: "open", offering.REFUNDED: "refunded", offering.COMPLETED: "completed"}
 
 Row = dict[str, Any]
@@ -48,6 +50,7 @@ class ShareFacts:
         self._commons = commons
         self._unit = 10**decimals
         self._terms: Terms | None = None
+        self._fresh: tuple[int, int, Row] | None = None
         self._kept: list[Bought] = []
         self._looked = commons.record.block - 1
 
@@ -75,9 +78,14 @@ class ShareFacts:
         )
 
     async def all(self, now_s: int) -> Row:
-        """Everything that is public. `sale` is None where there is none."""
+        """Everything that is public, FRESH_S old at most. `sale` is None where there is none."""
+        at, seen = await self._commons.newest_block(), self._fresh
+        if seen is None or seen[0] != at or not 0 <= now_s - seen[1] < FRESH_S:
+            self._fresh = seen = at, now_s, await self._all(at, now_s)
+        return seen[2]
+
+    async def _all(self, at: int, now_s: int) -> Row:
         record, share = self._commons.record, self._commons["Share"]
-        at = await self._commons.newest_block()
         return {
             "chain_id": record.chain_id,
             "mode": record.mode,
