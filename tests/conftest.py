@@ -38,3 +38,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if calls["calls"]:
         said = f"{calls['calls']:,} fuzzed contract calls, {calls['refused']:,} of them refused"
         terminalreporter.write_line(said)
+
+
+@pytest.fixture(scope="module")
+def cookie(doors: Any) -> str:
+    """Of an administrator's browser, signed in at the module's own `doors`."""
+    return str(doors.sign_in(doors.admin))

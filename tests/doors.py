@@ -10,6 +10,8 @@ The market runs on a loop in a thread of its own, so tests stay plain functions.
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import json
 import threading
 from collections.abc import Coroutine, Mapping
@@ -26,6 +28,8 @@ from allmende.main import Market, Settings
 
 T = TypeVar("T")
 HOST = "market.test"
+RECEIPTS = 24
+"""Enough for figures that everybody may see."""
 
 
 @dataclass
@@ -211,6 +215,20 @@ class Doors:
         await desk.submit(reserve)
         await desk.submit(c.Capture(at=at, hold=id_, estimate=units, reported=units))
         return id_
+
+    def receipts(self, count: int = RECEIPTS) -> str:
+        """So many receipts of the furnished lab, r-0 and on: the key that paid them."""
+        spender = self.key("uni", budget="lab")
+        for number in range(count):
+            self.receipt(f"r-{number}", spender)
+        return spender
+
+    def rows(self, name: str, cookie: str = "", query: str = "") -> list[dict[str, str]]:
+        """A table of the observatory, `section.table`, as its file says it."""
+        answer = self.get(f"/observe/data/{name}.csv{query}", headers={"cookie": cookie})
+        assert answer.status == 200, answer.text
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        return list(csv.DictReader(io.StringIO(answer.text)))
 
     def now(self) -> int:
         return self.market.counter.now()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 
 import pytest
@@ -87,8 +85,7 @@ def test_page_file_and_api_show_the_alarm(doors: Doors, counted: Denials) -> Non
     assert found["ratio"]["low"] == 0.6
     assert {"by": "organisation", "group": "uni", "asked": 100, "denied": 40} in found["homes"]
     assert found["since"]
-    answer = doors.get("/observe/data/access.denials.csv", headers={"cookie": cookie})
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    rows = doors.rows("access.denials", cookie)
     assert {"by": "code", "group": "no_offer", "asked": "", "denied": "40"} in rows
 
 

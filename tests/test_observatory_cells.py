@@ -59,9 +59,7 @@ def test_what_leaves_a_country_counts_the_receipts_spent_elsewhere() -> None:
 def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     with Doors(tmp_path_factory.mktemp("market")) as market:
         market.furnish()
-        spender = market.key("uni", budget="lab")
-        for number in range(24):
-            market.receipt(f"r-{number}", spender)
+        spender = market.receipts()
         market.run(waits(market, spender))
         yield market
 
@@ -95,10 +93,8 @@ def test_persons_who_earn_have_no_name_for_everybody(doors: Doors) -> None:
 def test_figures_of_few_members_are_not_told_to_everybody(tmp_path: Path) -> None:
     with Doors(tmp_path) as market:
         market.furnish()
-        many, one = market.key("uni", budget="lab"), market.key("other", budget="other")
-        for number in range(24):
-            market.receipt(f"r-{number}", many)
-        market.receipt("s", one)
+        market.receipts()
+        market.receipt("s", market.key("other", budget="other"))
         said = market.get("/observe/data/distribution.figures.csv").text
         (gini,) = [row for row in said.splitlines() if row.startswith("used,gini,")]
         assert gini.startswith("used,gini,,,")

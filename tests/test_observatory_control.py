@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,7 +64,7 @@ def test_json_and_files_say_the_same(known: Doors) -> None:
     assert any("60 % der Stimmen von Host GmbH" in text for text in found["reasoning"])
     assert known.get("/api/exposure?offer=nothing").status == 404
     assert known.get("/api/exposure?law=Mars").status == 422
-    rows = list(csv.DictReader(io.StringIO(known.get("/observe/data/control.exposure.csv").text)))
+    rows = known.rows("control.exposure")
     assert [(row["offer"], row["exposure_high"], row["signers"]) for row in rows] == [
         ("o", "3", "")
     ]
@@ -74,7 +72,7 @@ def test_json_and_files_say_the_same(known: Doors) -> None:
     assert (behind["parent"], behind["control"], behind["cables"]) == (
         *("inc", ["DEU", "USA"], ["AEC-1"]),
     )
-    seals = list(csv.DictReader(io.StringIO(known.get("/observe/data/control.seals.csv").text)))
+    seals = known.rows("control.seals")
     assert [row["level"] for row in seals] == [""] * 8
 
 

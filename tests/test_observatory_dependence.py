@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from doors import Doors
 
 from allmende.doors.observatory.dependence import choices
 
-COUNT = 24
 PATH = "/observe/dependence"
 
 
@@ -23,9 +20,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     folder: Path = tmp_path_factory.mktemp("market")
     with Doors(folder) as market:
         market.furnish()
-        spender = market.key("uni", budget="lab")
-        for number in range(COUNT):
-            market.receipt(f"r-{number}", spender)
+        market.receipts()
         registry: dict[str, list[dict[str, Any]]] = {
             "actors": [
                 {"id": "big", "name": "Big Inc", "jurisdiction": "USA", "accounts": ["host"]},
@@ -39,15 +34,8 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
         yield market
 
 
-@pytest.fixture(scope="module")
-def cookie(doors: Doors) -> str:
-    return doors.sign_in(doors.admin)
-
-
 def table(doors: Doors, name: str, cookie: str = "", query: str = "") -> dict[str, dict[str, str]]:
-    answer = doors.get(f"/observe/data/dependence.{name}.csv{query}", headers={"cookie": cookie})
-    assert answer.status == 200, answer.text
-    rows = csv.DictReader(io.StringIO(answer.text))
+    rows = doors.rows(f"dependence.{name}", cookie, query)
     return {next(iter(row.values())): row for row in rows}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +11,6 @@ from msgspec import structs
 
 from allmende.core import commands as c
 from allmende.core.units import Tariff, Zone
-
-COUNT = 24
 
 
 @pytest.fixture(scope="module")
@@ -30,21 +26,8 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
         market.run(market.market.desk.submit(c.PostOffer(at=market.now(), offer=other)))
         alone = structs.replace(offer, id="alone", model="rare")
         market.run(market.market.desk.submit(c.PostOffer(at=market.now(), offer=alone)))
-        spender = market.key("uni", budget="lab")
-        for number in range(COUNT):
-            market.receipt(f"r-{number}", spender)
+        market.receipts()
         yield market
-
-
-@pytest.fixture(scope="module")
-def cookie(doors: Doors) -> str:
-    return doors.sign_in(doors.admin)
-
-
-def cuts(doors: Doors, cookie: str, query: str) -> list[dict[str, str]]:
-    answer = doors.get(f"/observe/data/drills.cuts.csv?{query}", headers={"cookie": cookie})
-    assert answer.status == 200, answer.text
-    return list(csv.DictReader(io.StringIO(answer.text)))
 
 
 @pytest.mark.parametrize(
@@ -62,12 +45,15 @@ def test_the_page_shows_what_each_loss_leaves(
 
 
 def test_a_file_has_the_rows_of_the_chart(doors: Doors, cookie: str) -> None:
-    rows = cuts(doors, cookie, "kind=provider")
+    rows = doors.rows("drills.cuts", cookie, "?kind=provider")
     assert [(row["value"], row["served_ppm"], row["passed"]) for row in rows] == [
         ("host", "1000000", "1"),
         ("other", "1000000", "1"),
     ]
-    assert {row["value"] for row in cuts(doors, cookie, "kind=country")} == {"DEU", "SWE"}
+    assert {row["value"] for row in doors.rows("drills.cuts", cookie, "?kind=country")} == {
+        "DEU",
+        "SWE",
+    }
 
 
 def test_what_no_offer_says_is_told(doors: Doors, cookie: str) -> None:
@@ -80,7 +66,7 @@ def test_a_loss_that_nobody_bears_is_first_and_fails(doors: Doors, cookie: str) 
     doors.run(
         doors.market.desk.submit(c.WithdrawOffer(at=doors.now(), id="other")),
     )
-    (row,) = cuts(doors, cookie, "kind=provider")
+    (row,) = doors.rows("drills.cuts", cookie, "?kind=provider")
     assert (row["value"], row["served_ppm"], row["passed"]) == ("host", "0", "0")
 
 
@@ -101,4 +87,4 @@ def test_a_visitor_sees_figures_only_from_enough_receipts(tmp_path: Path) -> Non
         doors.furnish()
         doors.receipt("r", doors.key("uni", budget="lab"))
         assert "Fewer than 20 requests" in doors.get("/observe/drills?lang=en").text
-        assert not cuts(doors, "", "kind=provider")
+        assert not doors.rows("drills.cuts", query="?kind=provider")

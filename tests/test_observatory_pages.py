@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -12,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from doors import Doors
+from doors import RECEIPTS, Doors
 
 from allmende.cli import main
 from allmende.core.refusals import Refused
@@ -24,7 +22,6 @@ from allmende.doors.observatory.windows import window
 NOW = 20_778 * DAY
 """2026-11-21."""
 PRICE = 66_000_000
-COUNT = 24
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +30,8 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     folder: Path = tmp_path_factory.mktemp("market")
     with Doors(folder) as market:
         market.furnish()
-        spender = market.key("uni", budget="lab")
-        for number in range(COUNT):
-            market.receipt(f"r-{number}", spender)
+        market.receipts()
         yield market
-
-
-@pytest.fixture(scope="module")
-def cookie(doors: Doors) -> str:
-    return doors.sign_in(doors.admin)
-
-
-def table(doors: Doors, name: str, cookie: str = "", query: str = "") -> list[dict[str, str]]:
-    answer = doors.get(f"/observe/data/{name}.csv{query}", headers={"cookie": cookie})
-    assert answer.status == 200, answer.text
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(answer.text)))
 
 
 # Languages ----------------------------------------------------------------------------
@@ -120,7 +103,7 @@ def test_days_without_receipts_are_empty(doors: Doors, cookie: str) -> None:
     for path in ("/observe", "/observe/value"):
         answer = doors.get(f"{path}?to=2020-01-02", headers={"cookie": cookie})
         assert "Nothing yet" in answer.text
-    assert table(doors, "value.earned", cookie, "?to=2020-01-02") == []
+    assert doors.rows("value.earned", cookie, "?to=2020-01-02") == []
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -142,7 +125,7 @@ def test_the_page_says_who_earned_what_where_and_that_it_equals_the_ledger(
     doors: Doors, cookie: str, language: str
 ) -> None:
     said = doors.get(f"/observe/value?lang={language}", headers={"cookie": cookie}).text
-    total = COUNT * PRICE
+    total = RECEIPTS * PRICE
     shown = f"{total:,}" if language == "en" else f"{total:,}".replace(",", ".")
     equal = {"en": "The sums equal the ledger", "de": "Die Summen gleichen dem Hauptbuch"}
     assert f"{equal[language]}: 24" in said
@@ -154,10 +137,10 @@ def test_the_page_says_who_earned_what_where_and_that_it_equals_the_ledger(
 
 def test_every_file_sums_to_the_ledger(doors: Doors, cookie: str) -> None:
     for name in ("earned", "role", "layer", "actor", "place", "owner"):
-        rows = table(doors, f"value.{name}", cookie)
-        assert sum(int(row["pico_credits"]) for row in rows) == COUNT * PRICE, name
-    earned = {row["actor"]: row for row in table(doors, "value.earned", cookie)}
-    assert earned["author"]["pico_credits"] == str(COUNT * PRICE // 10)
+        rows = doors.rows(f"value.{name}", cookie)
+        assert sum(int(row["pico_credits"]) for row in rows) == RECEIPTS * PRICE, name
+    earned = {row["actor"]: row for row in doors.rows("value.earned", cookie)}
+    assert earned["author"]["pico_credits"] == str(RECEIPTS * PRICE // 10)
     assert (earned["host"]["place"], earned["host"]["owner_country"]) == ("DEU", "unknown")
 
 
@@ -173,11 +156,11 @@ def test_the_command_prints_the_same_and_checks_every_posting(doors: Doors, cook
     assert run.exit_code == 0, run.output
     said: dict[str, Any] = json.loads(run.output)
     assert said["equal"]
-    assert (said["receipts"], said["pico_credits"]) == (COUNT, str(COUNT * PRICE))
-    page = {row["actor"]: row["pico_credits"] for row in table(doors, "value.earned", cookie)}
+    assert (said["receipts"], said["pico_credits"]) == (RECEIPTS, str(RECEIPTS * PRICE))
+    page = {row["actor"]: row["pico_credits"] for row in doors.rows("value.earned", cookie)}
     assert {row["actor"]: row["pico_credits"] for row in said["earned"]} == page
     words = CliRunner().invoke(main, ["observatory", "value", "--data", doors.settings.data])
-    assert f"sums equal the ledger: {COUNT * PRICE:,} pico-credits" in words.output
+    assert f"sums equal the ledger: {RECEIPTS * PRICE:,} pico-credits" in words.output
     missing = CliRunner().invoke(
         main, ["observatory", "value", "--data", doors.settings.data, "--asset", "gold"]
     )
@@ -231,7 +214,7 @@ def test_the_registry_moves_an_account_to_its_country_and_its_owner(small: Doors
     registry = {name: [row | source for row in rows] for name, rows in registry.items()}
     small.ask("import_actors", registry=registry, source="a test")
     cookie = small.sign_in(small.admin)
-    earned = {row["role"]: row for row in table(small, "value.earned", cookie)}
+    earned = {row["role"]: row for row in small.rows("value.earned", cookie)}
     assert earned["author"] | {"share_ppm": ""} == {
         "asset": "credit",
         "actor": "writer",
@@ -243,7 +226,7 @@ def test_the_registry_moves_an_account_to_its_country_and_its_owner(small: Doors
         "pico_credits": str(3 * PRICE // 10),
     }
     assert (earned["host"]["actor"], earned["host"]["owner_country"]) == ("big", "USA")
-    legal = {row["actor"] for row in table(small, "value.earned", cookie, "?entity=legal")}
+    legal = {row["actor"] for row in small.rows("value.earned", cookie, "?entity=legal")}
     assert {"host", "author"} <= legal
 
 
@@ -255,7 +238,7 @@ def test_fewer_than_k_receipts_are_shown_to_operators_alone(small: Doors) -> Non
         assert credits(3 * PRICE) not in public.text
         assert credits(3 * PRICE) in small.get(path, headers={"cookie": cookie}).text
     for name in ("value.earned", "value.role", "overview.provider"):
-        for row in table(small, name):
+        for row in small.rows(name):
             assert str(3 * PRICE) not in row.values()
             assert str(3 * PRICE * 9 // 10) not in row.values()
 
@@ -278,12 +261,12 @@ def test_the_public_sees_a_small_host_with_others_and_every_sum(tmp_path: Path) 
             market.receipt(f"t-{number}", spender)
         cookie = market.sign_in(market.admin)
         for name in ("earned", "actor", "place", "role"):
-            every = table(market, f"value.{name}", cookie)
-            public = table(market, f"value.{name}")
+            every = market.rows(f"value.{name}", cookie)
+            public = market.rows(f"value.{name}")
             sums = [sum(int(row["pico_credits"]) for row in rows) for rows in (every, public)]
             assert sums == [24 * PRICE] * 2, name
-        assert "tiny" in {row["actor"] for row in table(market, "value.actor", cookie)}
-        assert "tiny" not in {row["actor"] for row in table(market, "value.actor")}
+        assert "tiny" in {row["actor"] for row in market.rows("value.actor", cookie)}
+        assert "tiny" not in {row["actor"] for row in market.rows("value.actor")}
         assert "Tiny host" not in market.get("/observe/value").text
         assert "Tiny host" in market.get("/observe/value", headers={"cookie": cookie}).text
         assert "2 others together" in market.get("/observe/value").text
@@ -295,43 +278,43 @@ def test_a_market_may_say_how_small_is_too_small(tmp_path: Path) -> None:
         spender = market.key("uni", budget="lab")
         for number in range(3):
             market.receipt(f"r-{number}", spender)
-        assert sum(int(row["pico_credits"]) for row in table(market, "value.role")) == 3 * PRICE
+        assert sum(int(row["pico_credits"]) for row in market.rows("value.role")) == 3 * PRICE
 
 
 # Concentration and distribution -------------------------------------------------------------
 
 
 def test_one_host_is_a_monopoly_and_unknown_layers_are_ranges(doors: Doors, cookie: str) -> None:
-    rows = {(row["of"], row["key"]): row for row in table(doors, "concentration.figures", cookie)}
+    rows = {(row["of"], row["key"]): row for row in doors.rows("concentration.figures", cookie)}
     serving = rows["serving, all, tokens", "hhi"]
     assert (float(serving["low"]), float(serving["high"])) == (10_000, 10_000)
     chips = rows["chip, all, credit", "hhi"]
     assert (float(chips["low"]), float(chips["high"]), chips["grade"]) == (0, 10_000, "reported")
     assert rows["serving, all, quality", "hhi"]["why"]
-    sellers = table(doors, "concentration.sellers", cookie)
+    sellers = doors.rows("concentration.sellers", cookie)
     for layer in ("serving", "model", "cloud", "chip"):
         own = [row for row in sellers if (row["layer"], row["model"]) == (layer, "all")]
-        assert sum(int(row["credit"]) for row in own) == COUNT * PRICE, layer
+        assert sum(int(row["credit"]) for row in own) == RECEIPTS * PRICE, layer
 
 
 def test_theil_adds_up_and_the_curve_ends_at_all(doors: Doors, cookie: str) -> None:
-    regions = table(doors, "distribution.regions", cookie)
+    regions = doors.rows("distribution.regions", cookie)
     assert sum(float(row["share"]) for row in regions) == pytest.approx(1)
-    points = [row for row in table(doors, "distribution.lorenz", cookie) if row["of"] == "earned"]
+    points = [row for row in doors.rows("distribution.lorenz", cookie) if row["of"] == "earned"]
     assert (points[-1]["share_of_heads"], points[-1]["share_of_value"]) == ("1.0", "1.0")
     said = doors.get("/observe/distribution", headers={"cookie": cookie}).text
     assert '<svg xmlns="http://www.w3.org/2000/svg" class="drawing"' in said
 
 
 def test_curves_of_few_are_not_for_everybody(small: Doors) -> None:
-    assert table(small, "distribution.lorenz") == []
-    assert table(small, "distribution.figures") == []
-    assert table(small, "concentration.figures") == []
+    assert small.rows("distribution.lorenz") == []
+    assert small.rows("distribution.figures") == []
+    assert small.rows("concentration.figures") == []
 
 
 def test_a_member_sees_its_own_whatever_its_size(small: Doors) -> None:
     manager = small.sign_in(small.key("uni", "manage", "uni"))
-    (row,) = table(small, "overview.account", manager)
+    (row,) = small.rows("overview.account", manager)
     assert (row["value"], row["price"]) == ("uni", str(3 * PRICE))
 
 
@@ -357,7 +340,7 @@ def test_parquet_has_the_rows_of_the_csv(doors: Doors, cookie: str, tmp_path: Pa
     assert answer.status == 200
     (tmp_path / "earned.parquet").write_bytes(answer.body)
     rows = parquet.read(tmp_path / "earned.parquet")
-    ours = table(doors, "value.earned", cookie)
+    ours = doors.rows("value.earned", cookie)
     assert [str(row["pico_credits"]) for row in rows] == [row["pico_credits"] for row in ours]
     assert [row["actor"] for row in rows] == [row["actor"] for row in ours]
 

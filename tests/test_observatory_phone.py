@@ -25,9 +25,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     require()
     with Doors(tmp_path_factory.mktemp("market") / "a") as market:
         market.furnish()
-        spender = market.key("uni", budget="lab")
-        for number in range(24):
-            market.receipt(f"r-{number}", spender)
+        market.receipts()
         serving = serve(market.market.app)
         yield market.run(serving.__aenter__())
         market.run(serving.__aexit__(None, None, None))

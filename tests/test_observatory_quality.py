@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -77,9 +75,7 @@ def test_a_damaged_history_is_as_good_as_none_and_said(
 def test_the_page_counts_by_imported_scores(tmp_path: Path) -> None:
     with Doors(tmp_path) as doors:
         doors.furnish()
-        spender = doors.key("uni", budget="lab")
-        for number in range(24):
-            doors.receipt(f"r-{number}", spender)
+        doors.receipts()
         cookie = doors.sign_in(doors.admin)
         before = figures(doors, cookie)
         assert before["serving, all, quality"]["low"] == ""
@@ -93,6 +89,5 @@ def test_the_page_counts_by_imported_scores(tmp_path: Path) -> None:
 
 
 def figures(doors: Doors, cookie: str) -> dict[str, dict[str, str]]:
-    answer = doors.get("/observe/data/concentration.figures.csv", headers={"cookie": cookie})
-    rows = csv.DictReader(io.StringIO(answer.text))
+    rows = doors.rows("concentration.figures", cookie)
     return {row["of"]: row for row in rows if row["key"] == "hhi"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from allmende.measure.figure import About
 from allmende.measure.rents_market import alike
 
 ABOUT = About(of="credit", window="2026-11", denominator="final receipts", grade="ledger")
-COUNT = 24
 
 
 def offer(id_: str, provider: str, rate: int | None, context: int = 8192) -> Offer:
@@ -88,9 +85,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
             member = Member(name, name.title(), "provider")
             for command in (c.AddMember(at=at, member=member), c.PostOffer(at=at, offer=ask)):
                 market.run(market.market.desk.submit(command))
-        spender = market.key("uni", budget="lab")
-        for number in range(COUNT):
-            market.receipt(f"r-{number}", spender)
+        market.receipts()
         yield market
 
 
@@ -104,8 +99,7 @@ def test_the_page_shows_every_ask_beside_its_floor(doors: Doors, language: str) 
 
 
 def test_the_file_has_the_floor_by_volume(doors: Doors) -> None:
-    answer = doors.get("/observe/data/rents.asks.csv")
-    rows = {row["offer"]: row for row in csv.DictReader(io.StringIO(answer.text))}
+    rows = {row["offer"]: row for row in doors.rows("rents.asks")}
     assert set(rows) == {"o", "o-second", "o-third"}
     blend = (0.8 * 150_000 + 0.2 * 600_000) / 1e6
     assert float(rows["o"]["price_per_million"]) == pytest.approx(blend)
