@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from allmende.core import commands as c
 from allmende.core import custody_commands as w
+from allmende.core import exchange_commands as x
 from allmende.core import machine
 from allmende.core import title_commands as t
+from allmende.core.contracts import LOT
 from allmende.core.nouns import Member, Offer, Share, Title
 from allmende.core.refusals import Why
 from allmende.core.titles import ROYALTY_PPM_MAX
-from allmende.core.units import SECOND, Units, split
+from allmende.core.units import CREDIT, SECOND, Units, split
+from allmende.lab.floor import changed
 from allmende.lab.world import ADDRESSES, DEAR, World, ask, secret
 
 AUTHOR, RHINE, COOP = (ADDRESSES[name] for name in ("author", "rhine", "coop"))
@@ -207,3 +210,21 @@ def test_what_happened_is_replayed_from_its_journal() -> None:
 def test_a_waterfall_still_names_members_or_the_owner(share: str) -> None:
     title = Title("x", "author", "model", "X", (Share("author", share, 1),))
     assert world().refuse(c.RegisterTitle(title=title)).why is Why.NOT_FOUND
+
+
+def test_rights_under_a_title_pay_its_owner_of_the_moment_too() -> None:
+    made = minted()
+    made.do(c.Deposit(member="nordic", amount=100 * CREDIT, reference="bond"))
+    made.do(c.SetParameter(name="call_seconds", value=0))
+    terms = {"issuer": "nordic", "title": "owned", "model": "owned", "offer": "own"}
+    made.do(x.ListInstrument(instrument=changed(**terms, zone=made.state.offers["own"].zone)))
+    made.do(x.MintLots(instrument="december", grains=4 * LOT))
+    made.do(c.Transfer(source="nordic", target="uni", asset="december", amount=4 * LOT))
+    paid = []
+    for number, to in enumerate(("rhine", "coop")):
+        made.do(t.FollowTitle(id="owned", holder=ADDRESSES[to], owner=to))
+        made.do(ask(f"r{number}", "lab", model="owned"))
+        receipt = made.capture(f"r{number}", USED)
+        assert receipt.right == "december"
+        paid += [line.account for line in receipt.waterfall if line.role == "owner"]
+    assert paid == ["rhine", "coop"]

@@ -130,7 +130,7 @@ MUTANTS = (
     Mutant("Titles", "an old permit of a title comes back with its signer",
            "    erc721.nonces[token_id] += 1\n"),
     Mutant("Titles", "who gets a title may call back",
-           "# pragma nonreentrancy on", "# pragma nonreentrancy off"),
+           "@external\ndef buy(", "@external\n@reentrant\ndef buy("),
     Mutant("Titles", "a title goes to a wallet that refuses it",
            'assert taken, "titles: that wallet takes no titles"', "pass"),
     Mutant("Titles", "titles are sold in a closed loop",

@@ -139,9 +139,17 @@ def test_wrong_moves_change_nothing(wallet: Any) -> None:
         wallet.transferFrom(ANNA.address, ZERO, SMOL, sender=ANNA.address)
     with refused("titles: not to this contract"):
         wallet.transferFrom(ANNA.address, wallet.address, SMOL, sender=ANNA.address)
+    assert wallet.ownerOf(SMOL) == ANNA.address
+
+
+def test_ether_that_comes_with_a_transfer_is_refused(wallet: Any, evm: str) -> None:
+    """The standard has it payable; what is sent along would stay here for ever."""
+    if evm != "py-evm":
+        pytest.skip("on the node calls are made without ether")
     boa.env.set_balance(ANNA.address, 10**18)
-    with refused("titles: no ether"):
-        wallet.transferFrom(ANNA.address, BEN.address, SMOL, sender=ANNA.address, value=1)
+    for move in (wallet.transferFrom, wallet.safeTransferFrom):
+        with refused("titles: no ether"):
+            move(ANNA.address, BEN.address, SMOL, sender=ANNA.address, value=1)
     assert wallet.ownerOf(SMOL) == ANNA.address
 
 
