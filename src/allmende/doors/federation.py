@@ -201,6 +201,7 @@ class FederationDoor:
                     "linked": heard.linked,
                 }
                 for heard in self._memory.newest(key)
+                if heard.source != STRANGER or not heard.linked
             ],
             "seen": iso(contact.at) if contact.at else None,
             "wrong": "",
