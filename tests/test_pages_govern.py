@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,11 @@ import pytest
 from chains import serve
 from chromium import Browser, require
 from doors import Doors
+from market import HandClock
 
-from allmende.doors.simulating import published
+from allmende.core.refusals import Refused
+from allmende.doors import simulating
+from allmende.doors.simulating import Forks, Simulating, published
 from allmende.doors.words import load
 
 PATHS = ("/govern", "/govern/simulation", "/govern/levy", "/govern/juries")
@@ -115,6 +120,38 @@ def test_a_jury_is_called_and_drawn_by_form(doors: Doors, cookie: str) -> None:
     refused = doors.form("/do/draw_jury", {"id": "jury-2", "seed": "x"}, cookie)
     assert "in hex" in refused.text
     assert doors.form("/do/draw_jury", {"id": "jury-2", "seed": "00"}, cookie).status == 303
+
+
+def test_one_fork_runs_at_a_time_and_few_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulating, "WAIT_S", 0.01)
+    gate, ran = threading.Event(), []
+
+    def run(name: str, value: int, window: int | None) -> dict[str, Any]:
+        gate.wait(10)
+        ran.append(value)
+        return {"why_not": "too small"} if not value else {"value": value}
+
+    async def ask() -> None:
+        clock = HandClock()
+        sim = Simulating(Forks(("levy_ppm",), run), clock)
+        for value in range(simulating.WAITING):
+            assert await sim.ask("levy_ppm", value, "30") is None
+        with pytest.raises(Refused, match="being worked out"):
+            await sim.ask("levy_ppm", 99, "30")
+        assert sim.glance("levy_ppm", 98, "30") is None
+        assert not sim.known("levy_ppm", 98, "30")
+        gate.set()
+        monkeypatch.setattr(simulating, "WAIT_S", 10)
+        assert await sim.ask("levy_ppm", 1, "30") == {"value": 1}
+        with pytest.raises(Refused, match="too small"):
+            await sim.ask("levy_ppm", 0, "30")
+        assert await sim.ask("levy_ppm", 3, "30") == {"value": 3}
+        clock.at += simulating.KEPT_FOR + 1
+        assert sim.glance("levy_ppm", 3, "30") == {"value": 3}, "the old one, while anew"
+        assert await sim.ask("levy_ppm", 3, "30") == {"value": 3}
+        assert ran == [0, 1, 2, 3, 3]
+
+    asyncio.run(ask())
 
 
 def row(of: str, receipts: int, earned: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from chains import serve
 from chromium import Browser, require
 from doors import Doors
 from market import HandClock, open_desk
+from test_assembly_follow import NoViews
 
 from allmende.adapters.views_govern import SqliteTold
 from allmende.core.units import SECOND
@@ -33,7 +34,7 @@ async def story(folder: Path) -> Votes:
         await follow.step()
         at = await here.commons.time_s(await here.commons.newest_block())
         await desk.close()
-    return Votes(AssemblyPage(desk, HandClock(at * SECOND), lambda: follow))
+    return Votes(AssemblyPage(desk, NoViews(), HandClock(at * SECOND), lambda: follow))
 
 
 async def voted(here: Here) -> None:
@@ -137,6 +138,7 @@ def test_what_is_proposed_is_tried_out_by_anybody(doors: Doors) -> None:
     assert "name=operator_fee_ppm&amp;value=40000" in doors.get("/govern").text
     said = doors.get("/govern/simulation?name=operator_fee_ppm&value=40000").text
     assert "are the ledger" in said
+    assert "it would have brought" in doors.get("/govern?lang=en").text
     other = doors.get("/govern/simulation?name=operator_fee_ppm&value=39999")
     assert other.status == 401
 

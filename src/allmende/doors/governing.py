@@ -27,6 +27,8 @@ from allmende.doors.plain import iso
 from allmende.doors.simulating import NO_FORKS, WINDOWS, Forks, Simulating, plain, published
 from allmende.doors.votes import NO_VOTES, Votes
 
+WINDOW = "30"
+"""Days, where nobody asked for others."""
 DIGITS = 13
 """Of a value: the widest bounds have so many."""
 
@@ -69,11 +71,16 @@ class Governing:
 
     async def rules(self, seen: Seen) -> dict[str, Any]:
         state = self._desk.state
-        proposals = self.votes.proposals()
+        proposals, ranks = self.votes.proposals(), self.votes.ranks()
+        k = 0 if _operates(seen) else self._min_cell
         for row in proposals:
             row["simulated"] = row["kind"] == "parameter" and row["name"] in self._simulating.names
+            row["effect"] = self._effect(row, k)
         return {
-            "parameters": lookups.parameters(state),
+            "parameters": [
+                {**row, "rank": ranks.get(row["name"], row["rank"])}
+                for row in lookups.parameters(state)
+            ],
             "charter": state.charter,
             "simulated": self._simulating.names,
             "proposals": proposals,
@@ -82,6 +89,16 @@ class Governing:
             "power": await self.votes.power(),
             "window": None,
         }
+
+    def _effect(self, row: dict[str, Any], k: int) -> list[dict[str, Any]] | None:
+        """By role, what an open proposal would have changed; None while nobody worked it out."""
+        if not row["simulated"] or row["status"] != "open":
+            return None
+        found = self._simulating.glance(row["name"], row["value"], WINDOW)
+        if found is None or found["receipts"] < k:
+            return None
+        rows = published(found["effects"], k)
+        return [one for one in rows if one["by"] == "role" and one["gains"]]
 
     # --- what a change would have changed ------------------------------------------------
 
@@ -94,7 +111,7 @@ class Governing:
                 if row["name"] in self._simulating.names
             ],
             "windows": tuple(WINDOWS),
-            "asked": {"name": "", "value": "", "window": "30", **seen.query},
+            "asked": {"name": "", "value": "", "window": WINDOW, **seen.query},
             "found": None,
             "waits": False,
             "min_cell": 0 if _operates(seen) else self._min_cell,
@@ -157,7 +174,7 @@ class Governing:
 
 def _change(query: Mapping[str, str]) -> tuple[str, int, str]:
     """Rule, value and window of an address. Refused."""
-    value, window = query.get("value", "").strip(), query.get("window") or "30"
+    value, window = query.get("value", "").strip(), query.get("window") or WINDOW
     if not (value.isascii() and value.isdecimal() and len(value) <= DIGITS):
         raise Refused(Why.BAD_VALUE, f"value is a whole number, not {value[:40]!r}.")
     if window not in WINDOWS:

@@ -62,6 +62,11 @@ class Votes:
         newest = {} if follow is None else {p.rank: p for p in follow.book.proposals.values()}
         return [_terms(newest[rank]) for rank in sorted(newest) if rank < len(RANKS)]
 
+    def ranks(self) -> dict[str, str]:
+        """Parameter -> its class, where a vote registered or changed it."""
+        rules = {} if self._follow is None else self._follow.book.rules
+        return {name: RANKS[rank] for name, (rank, _, _) in rules.items() if rank < len(RANKS)}
+
     @property
     def chain_id(self) -> int:
         return 0 if self._follow is None else self._follow.record.chain_id
