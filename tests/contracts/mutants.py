@@ -23,10 +23,12 @@ ROOT = Path(__file__).parents[2]
 LEDGERS = (("bond", "erc20"), "ledgers")
 CUSTODY = (("vault_attacks", "vault", "vault_wallets", "vault_replay", "parity"), "vault_machine")
 TITLES = (("titles",), "titles_machine")
+BRIDGE = (("bridge", "bridge_attacks"), "bridge_machine")
 SALE, AIRDROP = (("sale",), "sale_machine"), (("airdrop",), "airdrop_machine")
 SHARE = (("share", "erc20"), "ledgers")
 LOOKED_AT_BY = {"Bond": LEDGERS, "Credit": LEDGERS, "Rights": LEDGERS, "Titles": TITLES,
-                "Sale": SALE, "Airdrop": AIRDROP, "claims": AIRDROP, "Share": SHARE}  # fmt: skip
+                "Sale": SALE, "Airdrop": AIRDROP, "claims": AIRDROP, "Share": SHARE,
+                "Bridge": BRIDGE}  # fmt: skip
 """By contract: the files of written tests, the quick ones first, and of the random ones."""
 
 
@@ -110,6 +112,32 @@ MUTANTS = (
     Mutant("Rights", "a reference is minted twice", "    self.minted[reference] = True\n"),
     Mutant("Rights", "more than the issue is minted",
            'assert erc20.totalSupply + grains <= issue, "rights: over the issue"', "pass"),
+    Mutant("Bridge", "a transfer is paid again and again",
+           "    self.arrived[transfer.nonce] = True\n"),
+    Mutant("Bridge", "a transfer returns again and again",
+           "    self.departures[transfer.nonce] = empty(bytes32)\n"),
+    Mutant("Bridge", "one signature too few is enough",
+           "len(signatures) >= self.rules", "len(signatures) + 1 >= self.rules"),
+    Mutant("Bridge", "a validator signs twice",
+           "assert convert(signer, uint256) > last", "assert convert(signer, uint256) >= last"),
+    Mutant("Bridge", "anybody attests",
+           'assert signer in self.rules.validators, "bridge: not a validator"', "pass"),
+    Mutant("Bridge", "a transfer is paid after its deadline",
+           "block.timestamp <= transfer.deadline", "block.timestamp <= transfer.deadline + 1"),
+    Mutant("Bridge", "a transfer returns while it can be paid",
+           "block.timestamp > transfer.deadline", "block.timestamp >= transfer.deadline"),
+    Mutant("Bridge", "a day is four hours",
+           "SPANS: constant(uint256) = 7", "SPANS: constant(uint256) = 1"),
+    Mutant("Bridge", "out and in share one limit", "self.moved[inwards][span - back]",
+           "self.moved[True][span - back]"),
+    Mutant("Bridge", "rules hold at once",
+           'assert block.timestamp >= self.holds_from, "bridge: too soon"', "pass"),
+    Mutant("Bridge", "a pause follows a pause",
+           'assert block.timestamp >= self.pausable_from, "bridge: too soon"', "pass"),
+    Mutant("Bridge", "a paused side pays",
+           'assert block.timestamp >= self.paused_until, "bridge: paused"', "pass"),
+    Mutant("Bridge", "more is burnt than was minted", "        self.outstanding -= amount\n"
+           "        extcall", "        extcall"),
     Mutant("Titles", "anybody mints a title",
            "    access_control._check_role(REGISTRAR, msg.sender)\n"),
     Mutant("Titles", "a title's royalty has no bound",
