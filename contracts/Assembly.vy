@@ -105,16 +105,17 @@ struct Member:
     wallet: address
     expiry: uint256  # second from which it does not vote; later credentials only
 
+# Texts are bytes in events: what is no UTF-8 must not keep anybody from reading the others.
 event Proposed:
     number: indexed(uint256)
     proposer: indexed(address)
     kind: uint8
     rank: uint8
-    name: String[64]
+    name: Bytes[64]
     value: uint256
     effective: uint256
     calls: DynArray[Call, 4]
-    text: String[512]
+    text: Bytes[512]
     staked: uint256
     members: uint256
     opened: uint256
@@ -144,7 +145,7 @@ event Decided:
     number: indexed(uint256)  # of the decision: 1, 2, 3 ...
     proposal: indexed(uint256)
     kind: uint8
-    name: String[64]
+    name: Bytes[64]
     value: uint256
     effective: uint256
 
@@ -157,7 +158,7 @@ event Struck:
     member: indexed(bytes32)
 
 event Ruled:
-    name: String[64]
+    name: Bytes[64]
     rank: uint8
     least: uint256
     most: uint256
@@ -185,6 +186,7 @@ CREDENTIAL_TYPEHASH: constant(bytes32) = keccak256(
 )
 PPM: constant(uint256) = 1_000_000
 SPAN_MAX: constant(uint256) = 365 * 86_400  # seconds from proposing to executing; Stake locks 400 days
+AHEAD_MAX: constant(uint256) = 3650 * 86_400  # seconds until a parameter holds
 SUPERMAJORITY_PPM: constant(uint256) = 666_666  # that the mission needs at least
 
 PARAMETER: constant(uint8) = 1
@@ -332,6 +334,7 @@ def propose_parameter(name: String[64], setting: uint256, effective: uint256, te
     """
     rule: Bounds = self.rules[name]
     assert rule.ranked > 0, "assembly: no such parameter"
+    assert effective <= block.timestamp + AHEAD_MAX, "assembly: too far ahead"
     if setting < rule.least or setting > rule.most:
         said: String[256] = concat(
             name, " is ", uint2str(rule.least), " to ", uint2str(rule.most), " ", rule.unit, "."
@@ -478,7 +481,7 @@ def execute(number: uint256, calls: DynArray[Call, 4]):
             number=self.decision_count,
             proposal=number,
             kind=its.kind,
-            name=its.name,
+            name=convert(its.name, Bytes[64]),
             value=its.value,
             effective=max(its.effective, block.timestamp),
         )
@@ -604,11 +607,11 @@ def _propose(
         proposer=msg.sender,
         kind=kind,
         rank=rank,
-        name=name,
+        name=convert(name, Bytes[64]),
         value=amount,
         effective=effective,
         calls=calls,
-        text=text,
+        text=convert(text, Bytes[512]),
         staked=its.staked,
         members=its.members,
         opened=block.timestamp,
@@ -723,7 +726,7 @@ def _rule(rule: Rule):
     self.rules[rule.name] = Bounds(
         unit=rule.unit, ranked=convert(rule.rank, uint256) + 1, least=rule.least, most=rule.most
     )
-    log Ruled(name=rule.name, rank=rule.rank, least=rule.least, most=rule.most)
+    log Ruled(name=convert(rule.name, Bytes[64]), rank=rule.rank, least=rule.least, most=rule.most)
 
 
 @internal

@@ -21,11 +21,13 @@ from allmende.core.charter_commands import GiveCharter
 from allmende.core.commands import Capture, SetParameter, Tick
 from allmende.core.refusals import Refused
 from allmende.core.units import SECOND, Units
+from allmende.custody import ContractCall
 from allmende.desk import Desk
 from allmende.doors.assembly_follow import AssemblyFollow
 from allmende.doors.assembly_page import AssemblyPage
 from allmende.ports import ChainFailed
 from allmende.wire.recount_votes import behind, differences
+from allmende.wire.strangers import MARK
 
 
 def follower(desk: Desk, here: Here, file: Path | str = ":memory:") -> AssemblyFollow:
@@ -46,6 +48,7 @@ async def story(folder: Path) -> None:
         await two_rules_change(desk, follow, here)
         await a_grant_is_paid_or_noted(desk, follow, here)
         await whoever_starts_again_reads_the_same(desk, follow, here, folder)
+        await words_that_are_none_stop_nobody(follow, here)
         await a_recount_finds_what_differs(desk, follow, heard, folder)
         await logs_that_are_left_out_are_noticed(desk, here)
         await desk.close()
@@ -106,6 +109,20 @@ async def whoever_starts_again_reads_the_same(
         page.proposal(99)
     with pytest.raises(Refused, match="no assembly"):
         page_of(desk, lambda: None).facts()
+
+
+async def words_that_are_none_stop_nobody(follow: AssemblyFollow, here: Here) -> None:
+    """A text need not be UTF-8, and a name may be one that a terminal should not print."""
+    eva = await here.person("eva")
+    call = here.commons["Assembly"].call("propose_grant", "NAME" * 9, 5, "TEXT" * 9)
+    data = call.data.replace(b"NAME" * 9, b"\xff" * 36).replace(
+        b"TEXT" * 9, b"\x1b[31m" + b"\xfe" * 31
+    )
+    assert (await here.town.by(eva, ContractCall(call.to, data))).ok
+    await follow.step()
+    its = follow.book.proposals[5]
+    assert its.name == MARK * 36
+    assert its.text == MARK + "[31m" + MARK * 31
 
 
 def page_of(desk: Desk, following: Callable[[], AssemblyFollow | None]) -> AssemblyPage:

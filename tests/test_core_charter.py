@@ -12,7 +12,7 @@ from allmende.core import ledger, machine
 from allmende.core.charter import Charter, Decision
 from allmende.core.nouns import SYSTEM
 from allmende.core.refusals import Why
-from allmende.core.units import CREDIT, SECOND, Units
+from allmende.core.units import CREDIT, DAY, SECOND, Units
 from allmende.lab.world import START, World, secret
 
 ADDRESS = "0x" + "a1" * 20
@@ -111,6 +111,13 @@ def test_a_grant_is_paid_out_of_the_commons_and_never_below_zero():
     assert ledger.balance(world.state, "uni", "credit") == had + there
     assert world.do(decided(3, "grant", "uni", 1))[0].undone
     machine.check(world.state)
+
+
+def test_a_rule_for_the_far_future_is_none():
+    world = chartered()
+    (event,) = world.do(decided(1, "parameter", "levy_ppm", 5, START + 4_000 * DAY))
+    assert "ten years" in event.undone
+    assert world.state.scheduled == []
 
 
 def test_a_decision_of_another_kind_is_none_for_a_market():

@@ -79,6 +79,9 @@ def test_proposing_takes_stake_or_a_credential_and_a_deposit(town: Town) -> None
         town.assembly.propose_grant("ada", 0, "", sender=ANNA.address)
     with refused("assembly: no contract"):
         town.assembly.propose_calls([(ANNA.address, b"")], "", sender=ANNA.address)
+    with refused("assembly: too far ahead"):
+        far = town.now + 3_651 * 86_400
+        town.assembly.propose_parameter("levy_ppm", 5, far, "", sender=ANNA.address)
     with refused("assembly: no such class"):
         town.assembly.propose_text(3, "words", sender=ANNA.address)
     with refused("erc20: insufficient allowance"):
@@ -230,8 +233,8 @@ def test_decisions_are_numbered_in_the_order_of_their_execution(town: Town) -> N
     decided += [log for log in town.assembly.get_logs() if type(log).__name__ == "Decided"]
     told = [(d.number, d.proposal, d.name, d.value, d.effective) for d in decided]
     assert told == [
-        (1, second, "hold_seconds", 90, decided[0].effective),
-        (2, 1, "hold_seconds", 60, later),
+        (1, second, b"hold_seconds", 90, decided[0].effective),
+        (2, 1, b"hold_seconds", 60, later),
     ]
     assert decided[0].effective <= town.now
 

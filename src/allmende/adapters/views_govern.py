@@ -78,5 +78,9 @@ class SqliteTold:
             self._db.execute("ROLLBACK")
             raise
 
+    def forget(self) -> None:
+        """All of it: the next step reads the chain again."""
+        self._db.executescript("BEGIN; DELETE FROM told; DELETE FROM followed; COMMIT;")
+
     def close(self) -> None:
         self._db.close()

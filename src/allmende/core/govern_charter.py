@@ -20,8 +20,11 @@ from allmende.core.nouns import SYSTEM
 from allmende.core.parameters import PARAMETERS, outside
 from allmende.core.refusals import Refused, Why
 from allmende.core.state import State
-from allmende.core.units import credits
+from allmende.core.units import DAY, credits
 from allmende.core.wallets import require_address
+
+AHEAD_MAX = 3_660 * DAY
+"""As the Assembly has it, and a little more for what is executed late."""
 
 
 def give(state: State, command: h.GiveCharter) -> list[e.Event]:
@@ -60,6 +63,8 @@ def _parameter(command: h.Enact, decision: Decision) -> list[e.Event]:
     name, value, effective = decision.name, decision.value, decision.effective
     known = name in PARAMETERS
     undone = outside(name, value) if known else f"Parameters are {', '.join(PARAMETERS)}."
+    if effective > command.at + AHEAD_MAX:
+        undone = "A rule is decided for ten years ahead at most."
     noted = f.Enacted(at=command.at, decision=decision, undone=undone)
     if undone:
         return [noted]

@@ -29,6 +29,7 @@ class Store(Protocol):
     def upto(self) -> int: ...
     def all(self) -> Iterator[Told]: ...
     def take(self, told: Iterable[Told], upto: int) -> None: ...
+    def forget(self) -> None: ...
 
 
 async def told_between(commons: Commons, first: int, last: int) -> list[Told]:
@@ -80,6 +81,7 @@ class AssemblyFollow:
         self._commons = commons
         self._store = store
         self._unbonding: int | None = None
+        self._forgot = False
         self.book = Book(0)
         """As of the last step that was not cut short."""
         self.upto = -1
@@ -126,8 +128,12 @@ class AssemblyFollow:
             take(self.book, told)
             await require_same(self._commons, self.book, final)
         except ChainFailed:
-            self._unbonding = None  # from what was kept, at the next step
+            self._unbonding = None  # once more, at the next step
+            if not self._forgot:  # and once from the beginning: the chain may have turned back
+                self._forgot = True
+                self._store.forget()
             raise
+        self._forgot = False
         self._store.take(told, final)
         self.upto = final
 

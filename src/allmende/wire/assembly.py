@@ -19,12 +19,13 @@ from allmende.core.charter import KINDS, Decision
 from allmende.core.staking import Stakes
 from allmende.core.tally import MEMBERS, STAKE, Ballot, Electorate, Poll, Terms, status
 from allmende.core.units import SECOND
+from allmende.wire.strangers import plain
 
 EVENTS = {
     "Stake": ("Staked", "Delegated", "Recalled", "Unbonding", "Withdrawn", "Locked"),
     "Assembly": (
         *("Proposed", "Voted", "Cancelled", "Queued", "Executed", "Decided"),
-        *("Enrolled", "Struck", "Ruled", "Classed", "MissionSet"),
+        *("Enrolled", "Struck", "Ruled", "MissionSet"),
     ),
 }
 """Contract -> the events that are followed."""
@@ -188,11 +189,11 @@ def _proposed(book: Book, told: Told, said: dict[str, Any]) -> None:
         proposer=said["proposer"],
         kind=KINDS[said["kind"]],
         rank=said["rank"],
-        name=said["name"],
+        name=plain(said["name"]),
         value=said["value"],
         effective=said["effective"],
         calls=[(to, data) for to, data in said["calls"]],
-        text=said["text"],
+        text=plain(said["text"]),
         opened=said["opened"],
         poll=Poll(Terms(*said["terms"]), electorate),
         transaction=told.transaction,
@@ -242,7 +243,8 @@ def _executed(book: Book, told: Told, said: dict[str, Any]) -> None:
 def _decided(book: Book, told: Told, said: dict[str, Any]) -> None:
     its, number = book.proposals[said["proposal"]], said["number"]
     effective = max(its.effective, told.at)
-    same = (its.name, its.value, effective) == (said["name"], said["value"], said["effective"])
+    told_ = (plain(said["name"]), said["value"], said["effective"])
+    same = (its.name, its.value, effective) == told_
     book.require(told, same, f"proposal {its.number} says otherwise")
     book.require(told, number == len(book.decisions) + 1, f"number {number} is out of order")
     book.require(told, its.kept == "executed" and not its.decision, "decided, not executed")
@@ -266,11 +268,7 @@ def _struck(book: Book, _: Told, said: dict[str, Any]) -> None:
 
 
 def _ruled(book: Book, _: Told, said: dict[str, Any]) -> None:
-    book.rules[said["name"]] = (said["rank"], said["least"], said["most"])
-
-
-def _classed(book: Book, told: Told, said: dict[str, Any]) -> None:
-    """Each proposal carries the terms that it was made under."""
+    book.rules[plain(said["name"])] = (said["rank"], said["least"], said["most"])
 
 
 def _mission(book: Book, _: Told, said: dict[str, Any]) -> None:
@@ -295,6 +293,5 @@ _ASSEMBLY = {
     "Enrolled": _enrolled,
     "Struck": _struck,
     "Ruled": _ruled,
-    "Classed": _classed,
     "MissionSet": _mission,
 }
