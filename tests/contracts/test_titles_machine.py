@@ -167,7 +167,7 @@ class Trading(RuleBasedStateMachine):
 
 TestTrading = Trading.TestCase
 TestTrading.settings = settings(
-    max_examples=settings.default.max_examples // 3,
+    max_examples=settings.default.max_examples // 4,
     stateful_step_count=25,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )

@@ -61,7 +61,7 @@ def _scene(stage: ChainStage, url: str) -> None:
 def _sold_here(stage: ChainStage, url: str, seller: Member) -> str:
     """The title, somebody who serves the model, and a reader's key."""
     stage.ask("add_member", id=HOST, name="Verses Inc", kind="provider")
-    share = {"role": "owner", "account": "owner", "ppm": OWNER_PPM}
+    share = {"role": "model", "account": "owner", "ppm": OWNER_PPM}
     named = {"kind": "model", "name": "Poet 8B", "licence": "Apache-2.0"}
     stage.ask("register_title", id=TITLE, owner=seller.id, **named, waterfall=[share])
     stage.ask(
