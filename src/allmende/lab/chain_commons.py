@@ -8,10 +8,17 @@ Worked number: with terms of a few seconds all of them take less than a minute.
 
 from __future__ import annotations
 
-from allmende.lab import commons_titles
+from pathlib import Path
+
+from allmende.lab import commons_bridge, commons_rewards, commons_shares, commons_titles
 from allmende.lab.chain_stage import ChainStage
 
-SCENES = (commons_titles,)
+SCENES = (commons_shares, commons_rewards, commons_titles, commons_bridge)
+
+
+def prepare(data: Path) -> None:
+    """What is written down before the contracts are put up."""
+    commons_shares.prepare(data)
 
 
 def play(stage: ChainStage) -> None:

@@ -14,15 +14,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from allmende.lab import chain_exit, chain_scenes
-from allmende.lab.chain_ground import Where, ground, left
+from allmende.lab import chain_commons, chain_exit, chain_scenes
+from allmende.lab.chain_ground import MODE, Where, ground, left
 from allmende.lab.chain_stage import ChainStage, run
 from allmende.lab.served import Served
 from allmende.lab.telling import Teller
 
 OPTIONS = (
     *("--no-starter", "--no-local-model", "--allow-private", "--name", "Demo commons on a chain"),
-    *("--mode", "open", "--settle-every", "3600", "--pay-per-call", "--institutions"),
+    *("--mode", MODE, "--settle-every", "3600", "--pay-per-call", "--institutions"),
 )
 
 
@@ -40,6 +40,7 @@ def play(tell: Teller, where: Where | None = None) -> str:
     with tempfile.TemporaryDirectory(prefix="allmende-chain-") as folder:
         data = Path(folder) / "data"
         tell.step("A market that stands on a chain")
+        chain_commons.prepare(data)
         tell.say("compiling the contracts and putting them up, some twenty seconds …")
         with ground(where, data, partial(run, tell)) as found:
             with Served(data, *OPTIONS, *found.options) as market:

@@ -26,7 +26,7 @@ from allmende.lab.served import free_port
 EMBEDDED, ANVIL = "embedded", "anvil"
 START_S = 20.0
 FUNDS_WEI = 10**20
-TERMS = "demo"
+TERMS, MODE = "demo", "open"
 LINE = "The chain answers at "
 
 
@@ -89,6 +89,7 @@ def ground(where: Where, data: Path, run: Callable[..., str]) -> Iterator[Ground
         whose = ("--data", str(data), "--node", url, "--profile", where.profile)
         roles = () if where.profile == ANVIL else ("--guardian", operator, "--commons", operator)
         run("chain", "deploy", *whose, "--terms", TERMS, *roles, lines=4)
+        run("chain", "establish", *whose, "--terms", TERMS, "--mode", MODE, lines=4)
         options = ("--chain", url, "--chain-profile", where.profile, "--chain-terms", TERMS)
         yield Ground(_name(url), options, url, where.profile)
 
