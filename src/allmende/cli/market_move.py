@@ -141,20 +141,25 @@ def export_member(market: Market, /, ids: tuple[str, ...], out: Path | None) -> 
 @click.option("--prefix", default="", help="Goes before every id that comes.")
 @click.option("--secrets", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help='JSON of offer to its provider\'s key, as {"my-offer": "sk-..."}.')  # fmt: skip
+@click.option("--asset", "assets", multiple=True, metavar="THERE=HERE",
+              help="Which asset here stands for one there, as credit=credit@south.")  # fmt: skip
 @remote
-def import_member(market: Market, /, file: Path, prefix: str, secrets: Path | None) -> None:
+def import_member(
+    market: Market, /, file: Path, prefix: str, secrets: Path | None, assets: tuple[str, ...]
+) -> None:
     """Take a member's tree from another market into the running one: all of it or nothing.
 
     Members, budgets with what was spent, keys, titles, offers, evidence as claims; no money.
     Again with the same file it changes nothing. It takes an operator's key.
     """
     given = _secrets(secrets)
+    named = dict(_pair(word) for word in assets)
     try:
         with bundle.opened(file) as found:
             member = read_member(found)
     except Bad as bad:
         raise Failed(f"Nothing was imported. {bad}.") from None
-    answer = market.client.send("import_member", asked(member, prefix, given))
+    answer = market.client.send("import_member", asked(member, prefix, given, named))
     if market.as_json:
         out_json(answer)
         return
@@ -171,7 +176,19 @@ def _secrets(file: Path | None) -> dict[str, str]:
         raise Failed(f"{file.name} is no JSON of offers to keys: {error}.") from None
 
 
-def asked(member: Member, prefix: str, secrets: Mapping[str, str]) -> bytes:
+def _pair(word: str) -> tuple[str, str]:
+    there, equals, here = word.partition("=")
+    if not (there and equals and here):
+        raise click.UsageError(f"{word!r} is not THERE=HERE, such as credit=credit@south.")
+    return there, here
+
+
+NO_ASSETS: Mapping[str, str] = {}
+
+
+def asked(
+    member: Member, prefix: str, secrets: Mapping[str, str], assets: Mapping[str, str] = NO_ASSETS
+) -> bytes:
     """The body of an import."""
     manifest = member.manifest
     return msgspec.json.encode(
@@ -182,6 +199,7 @@ def asked(member: Member, prefix: str, secrets: Mapping[str, str]) -> bytes:
             "events": manifest.events,
             "prefix": prefix,
             "secrets": dict(secrets),
+            "assets": dict(assets),
             "bring": member.open.bring,
         }
     )

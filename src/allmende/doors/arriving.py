@@ -35,8 +35,9 @@ SECRETS_MAX = 10_000
 class Import(Struct, frozen=True, forbid_unknown_fields=True):
     """What is sent: a tree as it stands in an export, and where it is from.
 
-    `secrets` are providers' keys by the offers' ids in the tree; `bring` is what the export says
-    that its members have there, told back as what is still to come.
+    `secrets` are providers' keys by the offers' ids in the tree; `assets` are what budgets and
+    offers are in, there -> here; `bring` is what the export says that its members have there, told
+    back as what is still to come.
     """
 
     tree: Tree
@@ -45,6 +46,7 @@ class Import(Struct, frozen=True, forbid_unknown_fields=True):
     events: int
     prefix: str = ""
     secrets: dict[str, str] = {}
+    assets: dict[str, str] = {}
     bring: tuple[Bring, ...] = ()
 
 
@@ -91,7 +93,8 @@ class Arriving:
             raise Refused(Why.BAD_VALUE, f"Offers whose provider's key is wanted: {wanted}.")
         sealed = {id_: self._counter.sealed(secret) for id_, secret in told.secrets.items()}
         origin = Origin(told.market, told.public_key, told.events)
-        stamp = Stamp(viewer.key.hash, self._counter.now(), told.prefix)
+        assets = tuple(told.assets.items())
+        stamp = Stamp(viewer.key.hash, self._counter.now(), told.prefix, assets)
         return planting.plan(self._desk.state, told.tree, origin, stamp, sealed)
 
     async def _require_all(self, made: Plan) -> None:
@@ -120,7 +123,8 @@ def _said(told: Import, tops: Sequence[str], left: Sequence[str], *, again: bool
 
 def _brought(one: Bring, prefix: str) -> dict[str, str]:
     """What is still to come: by a deposit or a transfer between markets, never by an import."""
-    amount = str(one.amount) if one.kind == "right" else credits(one.amount)
-    unit = "grains" if one.kind == "right" else "credits"
+    money = one.kind in ("credit", "own")
+    amount = credits(one.amount) if money else str(one.amount)
+    unit = "credits" if money else "grains"
     told = {"account": prefix + one.account, "asset": one.asset, "kind": one.kind}
     return {**told, "amount": amount, "unit": unit}

@@ -36,11 +36,13 @@ class Origin(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """Who imports, when, and what goes before every id."""
+    """Who imports, when, what goes before every id, and (there, here) which assets are called what:
+    others than the market's credit and those of the tree keep their names."""
 
     by: str
     at: Instant
     prefix: str = ""
+    assets: tuple[tuple[str, str], ...] = ()
 
 
 class Plan(Struct, frozen=True):
@@ -53,7 +55,8 @@ class Plan(Struct, frozen=True):
 class _Names:
     """The ids of a tree, and how they are called here; other ids stay what they are."""
 
-    def __init__(self, tree: Tree, prefix: str, asset: str) -> None:
+    def __init__(self, tree: Tree, stamp: Stamp, asset: str) -> None:
+        prefix = stamp.prefix
         self._own = {
             "member": {one.id for one in tree.members},
             "budget": {one.id for one in tree.budgets},
@@ -61,7 +64,8 @@ class _Names:
             "offer": {one.id for one in tree.offers},
             "evidence": {one.id for one in tree.evidence},
         }
-        self._assets = {tree.asset: asset, **{one.id: prefix + one.id for one in tree.assets}}
+        own = {one.id: prefix + one.id for one in tree.assets}
+        self._assets = {tree.asset: asset, **dict(stamp.assets), **own}
         self.prefix = prefix
 
     def of(self, kind: str, id_: str) -> str:
@@ -83,7 +87,7 @@ def plan(state: State, tree: Tree, origin: Origin, stamp: Stamp, sealed: Mapping
         if key.hash in state.keys:
             here = state.keys[key.hash].id
             raise Refused(Why.EXISTS, f"The key {key.id!r} works here already, as {here!r}.")
-    names = _Names(tree, stamp.prefix, next(iter(state.assets)))
+    names = _Names(tree, stamp, next(iter(state.assets)))
     tops = tuple(names.of("member", one.id) for one in tree.members if not one.home)
     received = m.ReceiveTree(sha256=digest(tree), members=tops, **origin._asdict())
     wanting = [one for one in tree.sealed if one not in sealed]

@@ -58,7 +58,8 @@ class Tree(Struct, frozen=True):
 
 class Bring(Struct, frozen=True):
     """What an account has in the other market and no import brings: `amount` of `asset`, of which
-    `held` is set aside there. `kind` is credit, own (an organisation's credit) or right."""
+    `held` is set aside there. `kind` is credit, own (an organisation's credit), foreign (a claim on
+    a third market) or right."""
 
     account: str
     asset: str
@@ -140,7 +141,9 @@ def to_bring(state: State, members: Iterable[str]) -> list[Bring]:
     market = next(iter(state.assets))
     found = []
     for asset, accounts in state.balances.items():
-        kind = "credit" if asset == market else "own" if asset in state.assets else "right"
+        kind = "own" if asset in state.assets else "right"
+        if asset == market or asset in state.foreign:
+            kind = "credit" if asset == market else "foreign"
         for account in mine:
             amount, held = accounts.get(account, 0), state.held.get(asset, {}).get(account, 0)
             if amount or held:
