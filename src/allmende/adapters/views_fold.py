@@ -105,7 +105,7 @@ class Fold:
         elif type(event) in EXCHANGE:
             EXCHANGE[type(event)](self._exchange, self.number, event)
             self._rows.post(self._hour(), event.postings)
-        elif type(event) in MOVED:
+        if type(event) in MOVED:  # beside a row of its own, where it has one
             self._movement(event, *MOVED[type(event)](self._db, event))
         if isinstance(event, _SAID):
             self._leaf += 1
