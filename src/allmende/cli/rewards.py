@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from datetime import UTC, datetime
@@ -15,14 +16,13 @@ from allmende.adapters.useful_work import facts_file
 from allmende.cli.client import Client, Failed
 from allmende.cli.offline import opened
 from allmende.cli.remote import Market, remote
-from allmende.cli.rewards_chain import CHAIN_OPTIONS, Place, claim_line, look, publish_by
 from allmende.cli.show import out_json, pairs, table
 from allmende.core.rewards import Facts, Rule, epoch_at, points, span
 from allmende.core.units import SECOND
 from allmende.wire import rewards as wire
 
 try:
-    from allmende.adapters.chain.signing import Keys
+    from allmende.adapters.chain.hashing import keccak
 except ImportError as missing:
     raise Failed(f"Rewards need the extra `chain`, which is not installed: {missing}.") from None
 
@@ -47,7 +47,7 @@ class Known(NamedTuple):
         return wire.rule_of(self.text)
 
     def list_(self) -> wire.Reckoned:
-        return wire.reckon(self.facts, self.rule, Keys.keccak)
+        return wire.reckon(self.facts, self.rule, keccak)
 
 
 def facts_from(client: Client, epoch: int, **where: Any) -> bytes:
@@ -93,13 +93,25 @@ def sourced(command: Any) -> Any:
     return command
 
 
-def on_chain(command: Any) -> Any:
-    for option in CHAIN_OPTIONS:
-        command = option(command)
-    return command
+MORE = ("publish", "check", "claim")
+"""Commands that need a node, in rewards_acts."""
 
 
-@click.group()
+class _Group(click.Group):
+    """Loads the chain's tools for those commands that need them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *MORE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in MORE:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module("allmende.cli.rewards_acts")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(cls=_Group)
 def rewards() -> None:
     """Shares for measured useful work: docs/rewards.md."""
 
@@ -165,85 +177,6 @@ def _why(told: Facts) -> dict[str, int]:
 
 def _said(told: Facts) -> str:
     return ", ".join(f"{count} {why}" for why, count in sorted(_why(told).items())) or "none"
-
-
-@rewards.command("publish")
-@EPOCH
-@sourced
-@on_chain
-@remote
-def publish(market: Market, /, epoch: int, **options: Any) -> None:
-    """Put an EPOCH's root on the chain. By the market, with an operator's key, or by a wallet.
-
-    The market publishes what follows from its own journal; a wallet with the role PUBLISHER what
-    follows from --from, --data, or the market's facts.
-    """
-    place = Place.of(options)
-    if place.key is None:
-        told = market.client.ask("rewards/publish", {"epoch": epoch})
-        market.say(told, f"Epoch {epoch}: root {told['root']}, {told['total']} SHARE, on its way.")
-        return
-    known = known_from(market.client, epoch, **options)
-    found = known.list_()
-    if not found.root:
-        raise Failed(f"Nobody's work counts in epoch {epoch}: it has no list.")
-    words = (epoch, "0x" + found.root.hex(), found.total, "0x" + wire.rule_hash(known.text))
-    done = publish_by(place, market.client, words)
-    market.say(done, f"Published in block {done['block']}: {wire.shares(found.total)} SHARE.")
-
-
-@rewards.command("check")
-@EPOCH
-@sourced
-@on_chain
-@remote
-def check(market: Market, /, epoch: int, **options: Any) -> None:
-    """Whether the chain has the list that follows from an EPOCH's facts. Ends with 1 if not."""
-    place = Place.of(options)
-    known = known_from(market.client, epoch, **options)
-    found, there = known.list_(), look(place, market.client, epoch)
-    same = {
-        "root": (there.listed.root == "0x" + found.root.hex()) if found.root else not there.there,
-        "total": there.listed.total == found.total,
-        "rule": not there.there or there.listed.rule == wire.rule_hash(known.text),
-        "terms": there.terms[:4] == reward_rules.terms(known.rule),
-    }
-    differs = [name for name, ok in same.items() if not ok]
-    said = {
-        "epoch": epoch,
-        "emission": there.address,
-        "state": there.listed.state,
-        "root_here": "0x" + found.root.hex() if found.root else "none",
-        "root_there": there.listed.root if there.there else "none",
-        "total_here": wire.shares(found.total),
-        "total_there": wire.shares(there.listed.total),
-        "claimed": wire.shares(there.listed.claimed),
-        "voids": there.listed.voids,
-        "differs": differs,
-    }
-    out_json(said) if market.as_json else pairs({**said, "differs": differs or "nothing"})
-    if differs:
-        raise Failed(f"Epoch {epoch}: the chain differs in {', '.join(differs)}.")
-
-
-@rewards.command("claim")
-@EPOCH
-@click.option("--account", help="Whose line; else the wallet's own. The shares go there.")
-@sourced
-@on_chain
-@remote
-def claim(market: Market, /, epoch: int, account: str | None, **options: Any) -> None:
-    """Have an EPOCH's line paid, by any wallet. Needs --wallet-key-file."""
-    place = Place.of(options)
-    known = known_from(market.client, epoch, **options)
-    found = known.list_()
-    address = (account or place.wallet()).lower()
-    line = next((one for one in found.lines if "0x" + one.account.hex() == address), None)
-    if line is None:
-        raise Failed(f"{address} has no line in epoch {epoch}.")
-    proof = wire.proofs(found, Keys.keccak, line.place)
-    done = claim_line(place, market.client, epoch, line, proof)
-    market.say(done, f"{wire.shares(line.amount)} SHARE for {address}, in block {done['block']}.")
 
 
 @rewards.command("list")
