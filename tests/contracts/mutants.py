@@ -24,11 +24,12 @@ LEDGERS = (("bond", "erc20"), "ledgers")
 CUSTODY = (("vault_attacks", "vault", "vault_wallets", "vault_replay", "parity"), "vault_machine")
 TITLES = (("titles",), "titles_machine")
 BRIDGE = (("bridge", "bridge_attacks"), "bridge_machine")
+EMISSION = (("emission",), "emission_machine")
 SALE, AIRDROP = (("sale",), "sale_machine"), (("airdrop",), "airdrop_machine")
 SHARE = (("share", "erc20"), "ledgers")
 LOOKED_AT_BY = {"Bond": LEDGERS, "Credit": LEDGERS, "Rights": LEDGERS, "Titles": TITLES,
                 "Sale": SALE, "Airdrop": AIRDROP, "claims": AIRDROP, "Share": SHARE,
-                "Bridge": BRIDGE}  # fmt: skip
+                "Bridge": BRIDGE, "Emission": EMISSION}  # fmt: skip
 """By contract: the files of written tests, the quick ones first, and of the random ones."""
 
 
@@ -163,6 +164,20 @@ MUTANTS = (
            'assert taken, "titles: that wallet takes no titles"', "pass"),
     Mutant("Titles", "titles are sold in a closed loop",
            "    modes._require_transfer()\n    asked: Ask", "    asked: Ask"),
+    Mutant("Emission", "a list over the pool is taken",
+           'assert total <= pool_, "emission: over the pool"', "pass"),
+    Mutant("Emission", "a list may pay more than its total",
+           'assert amount <= known.total - known.claimed, "emission: over the total"', "pass"),
+    Mutant("Emission", "a claim in the audit window",
+           'assert block.timestamp >= known.opens, "emission: in the audit window"', "pass"),
+    Mutant("Emission", "a void after the window",
+           'assert block.timestamp < known.opens, "emission: the audit window is over"', "pass"),
+    Mutant("Emission", "an epoch has two lists",
+           'assert epoch > self.last or self._voided(epoch), "emission: out of order"', "pass"),
+    Mutant("Emission", "an epoch's list before its end",
+           'assert block.timestamp // length > epoch, "emission: the epoch is not over"', "pass"),
+    Mutant("Emission", "the pool is never halved",
+           "return pool >> ((epoch - first) // halving)", "return pool"),
     Mutant("Share", "shares are minted over the cap",
            'assert amount <= cap - erc20.totalSupply, "share: over the cap"', "pass"),
     Mutant("Share", "shares move between members in every mode",

@@ -80,11 +80,9 @@ def known_from(client: Client, epoch: int, **where: Any) -> Known:
 def _require_over(rule: Rule, epoch: int) -> None:
     now = time.time_ns() // 1_000
     if now < span(rule, epoch)[1]:
-        ends = datetime.fromtimestamp(span(rule, epoch)[1] // SECOND, UTC)
-        raise ValueError(
-            f"Epoch {epoch} is over at {ends:%Y-%m-%d %H:%M:%S} UTC; epoch {epoch_at(rule, now)} "
-            "runs now."
-        )
+        left = (span(rule, epoch)[1] - now) // SECOND + 1
+        running = epoch_at(rule, now)
+        raise ValueError(f"Epoch {epoch} is over in {left:,} s; epoch {running} runs now.")
 
 
 def sourced(command: Any) -> Any:
