@@ -1,8 +1,9 @@
-"""Sales under random runs of calls: contract and desk's rule accept the same, for the same reason.
+"""Sales under random runs of calls: contract, desk and lab accept the same, for the same reason.
 
 A run is a list of calls by anybody, with pauses of seconds to weeks, of persons who have several
-wallets and vouchers of several states, on terms that are tight. `core.offering.Book` is the
-oracle; after a run every unit has an owner, and then everybody gets out and nothing is left.
+wallets and vouchers of several states, on terms that are tight. `core.offering.Book`, with which
+the lab sells, is the oracle; what the door says beforehand is held against both. After a run every
+unit has an owner, and then everybody gets out and nothing is left.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from vault_rig import Person
 
 from allmende.core import offering
 from allmende.core.offering import Voucher
+from allmende.core.refusals import Refused
 from allmende.wire import purchase
 
 PEOPLE = tuple(Person(name) for name in ("anna", "ben", "carl", "mallory"))
@@ -56,6 +58,21 @@ TERMS = st.fixed_dictionaries(
 )
 
 
+def at_the_desk(rig: Sale, voucher: Voucher, shares: int, now: int) -> str:
+    """What the market's door says, who reads the counters from the contract."""
+    sale, person = rig.sale, bytes.fromhex(voucher.person[2:])
+    state = purchase.state_word(voucher.state)
+    seen = offering.Counters(
+        *(sale.sold(), sale.raised(), sale.bought(person)),
+        *(sale.persons(state), sale.counted(state, person)),
+    )
+    try:
+        offering.allow(rig.book.mode, rig.terms, seen, voucher, shares, now)
+    except Refused as no:
+        return no.detail
+    return ""
+
+
 def step(rig: Sale, call: tuple[Any, ...]) -> None:
     what, who, *rest = call
     now, sender = boa.env.evm.patch.timestamp, PEOPLE[who].address
@@ -67,7 +84,9 @@ def step(rig: Sale, call: tuple[Any, ...]) -> None:
         voucher = rig.voucher(wallet, person, state, qualified=qualified, life=life)
         by = PEOPLE[who] if wrong == "forged" else MARKET
         shown = rig.signed(voucher, by=by)
+        desk = at_the_desk(rig, voucher, shares, now)
         told = refusal(rig.sale.buy, *shown, shares, sender=sender)
+        assert told == desk or wrong, "the desk refuses a voucher for the contract's reason"
         assert told == says(lambda: book.buy(now, sender, voucher, shares, ours=by is MARKET))
     elif what == "refund":
         told = refusal(rig.sale.refund, *rest, sender=sender)

@@ -41,6 +41,25 @@ def capture(seeds: int, members: int, come: float, stake_worth: float, voice: fl
     sys.exit(main(seeds, Town(members, come, come, stake_worth, voice), click.echo))
 
 
+@lab.command("share-sale")
+@click.option("--people", default=400, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--seed", default=1, show_default=True, help="Of their money and of who leaves.")
+def share_sale(people: int, seed: int) -> None:
+    """Who ends up with the shares of a sale, with and without a cap for one person.
+
+    By the rule that desk and contract sell by, on the terms of a lab's own sale.
+    """
+    import time
+
+    from allmende.adapters.sale_terms import DAY, sale_terms
+    from allmende.lab.share_sale import main
+
+    now = int(time.time())
+    caps = {"soft_cap": 100, "hard_cap": 500_000, "person_cap": 500_000}
+    dates = {"start": now, "end": now + 30 * DAY, "euro_rate": 1_000_000, "unit": 1}
+    sys.exit(main(people, seed, sale_terms("lab", price=1, **caps, **dates), click.echo))
+
+
 @lab.command("gode-sunder")
 @click.option("--seeds", default=20, show_default=True, help="How many sessions of each kind.")
 @click.option("--start", default=0, show_default=True, help="The first seed.")
