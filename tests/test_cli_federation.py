@@ -52,6 +52,8 @@ def test_two_operators_and_a_member_type_a_transfer(pair: list[Town]) -> None:
     assert "one history" in run(b, "peer", "list")
     assert "itself" in run(b, "heads")
     assert json.loads(run(b, "heads", "--json"))["takes"] == [a.public_key]
+    for town in pair:
+        assert CliRunner().invoke(main, ["audit", "--data", str(town.data)]).exit_code == 0
 
 
 def test_what_cannot_be_done_is_said(pair: list[Town]) -> None:

@@ -80,6 +80,38 @@ def test_what_the_other_market_refuses_comes_back_with_its_reason():
     lands.check()
 
 
+def test_what_is_refused_at_home_stays_where_it_was():
+    lands = Lands()
+    a, b = lands.lands
+    lands.send(0, "uni", "coop", "credit", 5 * CREDIT)
+    lands.settle()
+    lands.send(1, "coop", "nobody", "credit@a", 2 * CREDIT)
+    lands.settle()
+    assert b.balances("credit@a")["coop"] == 5 * CREDIT
+    assert a.balances("credit")["federation/b"] == 5 * CREDIT
+    lands.check()
+
+
+def test_what_an_ended_right_brought_is_fetched_in_parts_to_the_last_pico():
+    lands = Lands()
+    a, b = lands.lands
+    lands.send(0, "uni", "coop", "december-a", LOT)
+    lands.settle()
+    a.close()
+    b.now = a.now
+    paid, before = a.state.ended["b/december-a"].amount, a.balances("credit")["uni"]
+    for grains, part in ((LOT // 3, paid * (LOT // 3) // LOT), (LOT // 7, None), (1, None)):
+        lands.send(1, "coop", "uni", "december-a@a", grains)
+        lands.settle()
+        got = a.balances("credit")["uni"] - before
+        assert got == part or part is None
+        assert a.state.ended["b/december-a"].amount == paid - got
+    lands.send(1, "coop", "uni", "december-a@a", b.balances("december-a@a")["coop"])
+    lands.settle()
+    assert a.balances("credit")["uni"] == before + paid
+    assert not a.state.ended
+
+
 def test_silence_gives_nothing_back_and_lateness_does():
     lands = Lands()
     a, b = lands.lands

@@ -18,13 +18,14 @@ from two_markets import NAMES, Lands
 from allmende.core import abroad_commands as bc
 from allmende.core import borders
 from allmende.core import commands as c
+from allmende.core.contracts import LOT
 from allmende.core.refusals import Refused
 from allmende.core.units import CREDIT, SECOND
 
 places = st.integers(0, 1)
 members = st.sampled_from(["uni", "uni", "coop", "rhine"])
 receivers = st.sampled_from(["uni", "coop", "rhine", "nobody"])
-parts = st.sampled_from([1, 2, 3, 7, 20, 1_000])
+parts = st.sampled_from([1, 1, 2, 3, 7, 1_000])
 """Of what the sender has."""
 assets = st.sampled_from(["credit", "credit", "right", "their credit", "their right"])
 picks = st.integers(0, 10**6)
@@ -33,7 +34,9 @@ picks = st.integers(0, 10**6)
 class Federation(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.lands = Lands(line=60 * CREDIT)
+        self.lands = Lands(line=10**6 * CREDIT)
+        self.lands.send(0, "uni", "coop", "credit", 40 * CREDIT)
+        self.lands.send(1, "uni", "uni", "december-b", LOT)
 
     @rule(place=places, source=members, receiver=receivers, asset=assets, part=parts)
     def send(self, place: int, source: str, receiver: str, asset: str, part: int) -> None:
@@ -52,6 +55,18 @@ class Federation(RuleBasedStateMachine):
     def deliver(self, index: int, keep: bool) -> None:
         self.lands.deliver(index, keep=keep)
 
+    @rule(count=st.integers(1, 8))
+    def deliver_in_order(self, count: int) -> None:
+        for _ in range(count):
+            self.lands.deliver(0)
+
+    @rule()
+    def hear_everything(self) -> None:
+        for place in (0, 1):
+            self.lands.again(place)
+        for _ in range(2 * len(self.lands.wire)):
+            self.lands.deliver(0)
+
     @rule(index=picks)
     def drop(self, index: int) -> None:
         if self.lands.wire:
@@ -61,15 +76,17 @@ class Federation(RuleBasedStateMachine):
     def say_again(self, place: int) -> None:
         self.lands.again(place)
 
-    @rule(place=places, limit=st.sampled_from([0, 1, CREDIT, 60 * CREDIT, 10**6 * CREDIT]))
+    @rule(place=places, limit=st.sampled_from([0, CREDIT, *[10**6 * CREDIT] * 4]))
     def change_line(self, place: int, limit: int) -> None:
         self.lands.line(place, limit)
 
-    @rule(place=places)
-    def suspend(self, place: int) -> None:
-        self.lands.lands[place].do(bc.SuspendPeer(id=NAMES[1 - place]))
+    @rule(place=places, seldom=st.sampled_from([True, *[False] * 5]))
+    def suspend_or_resume(self, place: int, seldom: bool) -> None:
+        if seldom:
+            self.lands.lands[place].do(bc.SuspendPeer(id=NAMES[1 - place]))
+        else:
+            self.resume(place)
 
-    @rule(place=places)
     def resume(self, place: int) -> None:
         self.lands.lands[place].do(bc.ResumePeer(id=NAMES[1 - place]))
 
@@ -79,11 +96,15 @@ class Federation(RuleBasedStateMachine):
         land.now += seconds * SECOND
         land.do(c.Tick())
 
-    @rule(place=places)
-    def end_window(self, place: int) -> None:
+    @rule(place=places, seldom=st.sampled_from([True, *[False] * 5]))
+    def end_window(self, place: int, seldom: bool) -> None:
         land = self.lands.lands[place]
-        if land.instrument.id in land.state.listings:
-            land.close()
+        if seldom and land.instrument.id in land.state.listings:
+            late = max(land.now, land.instrument.end + 62 * SECOND)
+            for one in self.lands.lands:
+                one.now = max(one.now, late)
+            land.do(c.Tick())
+            assert land.instrument.id not in land.state.listings
 
     @rule(place=places, part=parts)
     def pass_on(self, place: int, part: int) -> None:

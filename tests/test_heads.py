@@ -16,7 +16,7 @@ from msgspec import structs
 from allmende.adapters.heads import SqliteHeads
 from allmende.doors.federation_witness import Witness
 from allmende.federation import Known
-from allmende.wire import heads
+from allmende.wire import gossip, heads, passage
 from allmende.wire.heads import Link, NoProof, Split, Statement, Stretch
 
 FRAMES = 12
@@ -88,9 +88,10 @@ def test_one_history_is_no_split_however_it_is_shown() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_rubbish_is_no_proof_file(data: bytes) -> None:
-    with pytest.raises(ValueError, match="not a proof"):
-        heads.read(data)
+def test_rubbish_is_nothing_that_markets_say(data: bytes) -> None:
+    for read in (heads.read, passage.read, gossip.read_told, gossip.read_wanted):
+        with pytest.raises(ValueError, match="not "):
+            read(data)
 
 
 # What a witness makes of them ---------------------------------------------------------
@@ -237,6 +238,25 @@ def test_memory_is_there_after_it_was_closed(tmp_path: Path) -> None:
         assert memory.newest(MARKET.public_key)[0].source == "c"
         assert memory.proofs() == [("d1", split(), 5)]
         assert memory.proof("d2") is None
+
+
+def test_old_statements_are_thinned_and_what_they_prove_stays(
+    memory: SqliteHeads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("allmende.adapters.heads.DENSE", 3)
+    monkeypatch.setattr("allmende.adapters.heads.THIN", 4)
+    witness, key = Witness(memory), MARKET.public_key
+    for frames in range(1, FRAMES + 1):
+        said = MARKET.statement(MARKET.truth, frames)
+        witness.hear(said, "", 1)
+        if frames > 1:
+            learn(witness, memory, MARKET.truth, said)
+    memory.thin(key)
+    left = [frames for frames in range(1, FRAMES + 1) if memory.at(key, frames)]
+    assert left == [1, 4, 8, 9, 10, 11, 12]
+    found = witness.hear(MARKET.statement(LIE, 6), "c", 2)
+    assert found is not None
+    assert found.other.frames == 8
 
 
 def test_what_is_old_is_forgotten_up_to_a_statement(memory: SqliteHeads) -> None:

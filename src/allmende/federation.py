@@ -94,6 +94,9 @@ class Memory(Protocol):
         """Newest first, with the hash of each file."""
 
     def proof(self, digest: str) -> Split | None: ...
+    def thin(self, market: str) -> None:
+        """Forget most of the old statements of a market, ours included."""
+
     def prune(self, market: str) -> None:
         """Forget what is too old to be kept of another market."""
 

@@ -83,23 +83,24 @@ class SqliteHeads:
         with whole(self._db):
             self._db.executemany("INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def prune(self, market: str, kept: int = FRAMES_KEPT) -> None:
-        """Of another market's chain, what is older than so many frames, up to a statement."""
+    def thin(self, market: str) -> None:
+        """Of statements behind the newest DENSE frames keep the first in every THIN."""
         newest = self.end(market)
-        if newest is None:
-            return
-        old = self.anchor(market, 0, most=newest.frames - kept)
-        thin = (market, newest.frames - DENSE, THIN, THIN)
-        with whole(self._db):
+        if newest is not None:
             self._db.execute(
                 "DELETE FROM statements WHERE market = ? AND linked AND frames < ? AND EXISTS ("
                 "SELECT 1 FROM statements s WHERE s.market = statements.market AND s.linked AND "
-                "s.frames < statements.frames AND s.frames / ? = statements.frames / ?)",
-                thin,
+                "s.frames < statements.frames AND s.frames >= statements.frames / ? * ?)",
+                (market, newest.frames - DENSE, THIN, THIN),
             )
-            if old is not None:
-                where = (market, old.frames)
-                self._db.execute("DELETE FROM frames WHERE market = ? AND frames < ?", where)
+
+    def prune(self, market: str, kept: int = FRAMES_KEPT) -> None:
+        """Of another market's chain, what is older than so many frames, up to a statement."""
+        newest = self.end(market)
+        old = None if newest is None else self.anchor(market, 0, most=newest.frames - kept)
+        if old is not None:
+            where = (market, old.frames)
+            self._db.execute("DELETE FROM frames WHERE market = ? AND frames < ?", where)
 
     def stretch(self, market: str, after: int, upto: int) -> Stretch | None:
         first = self.frame(market, after)

@@ -106,6 +106,7 @@ class Round:
                 return
             await self._own.follow()
             await self._compare.settle_own()
+            self._memory.thin(self._own.key)
             now = self._clock.now()
             due = [found for found in peers if self.contact(found.peer.id).due <= now]
             await asyncio.gather(*(self._with(found) for found in due))
@@ -144,6 +145,7 @@ class Round:
         await self._accepts(found, told)
         await self._compare.catch_up(found)
         await self._others(found)
+        self._memory.thin(peer.public_key)
         self._memory.prune(peer.public_key)
         if not found.suspended:
             await self._post.deliver(found)
