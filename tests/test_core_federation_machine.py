@@ -27,7 +27,6 @@ members = st.sampled_from(["uni", "uni", "coop", "rhine"])
 receivers = st.sampled_from(["uni", "coop", "rhine", "nobody"])
 parts = st.sampled_from([1, 1, 2, 3, 7, 1_000])
 """Of what the sender has."""
-assets = st.sampled_from(["credit", "credit", "right", "their credit", "their right"])
 picks = st.integers(0, 10**6)
 
 
@@ -37,19 +36,32 @@ class Federation(RuleBasedStateMachine):
         self.lands = Lands(line=10**6 * CREDIT)
         self.lands.send(0, "uni", "coop", "credit", 40 * CREDIT)
         self.lands.send(1, "uni", "uni", "december-b", LOT)
+        self.lands.settle()
 
-    @rule(place=places, source=members, receiver=receivers, asset=assets, part=parts)
-    def send(self, place: int, source: str, receiver: str, asset: str, part: int) -> None:
-        land, other = self.lands.lands[place], NAMES[1 - place]
-        name = {
-            "credit": "credit",
-            "right": land.instrument.id,
-            "their credit": f"credit@{other}",
-            "their right": f"december-{other}@{other}",
-        }[asset]
-        amount = land.balances(name).get(source, 0) // part or 1
+    @rule(place=places, source=members, receiver=receivers, right=st.booleans(), part=parts)
+    def send_out(self, place: int, source: str, receiver: str, right: bool, part: int) -> None:
+        """What is the sender's market's own."""
+        asset = self.lands.lands[place].instrument.id if right else "credit"
+        self._send(place, source, receiver, asset, part)
+
+    @rule(place=places, pick=picks, receiver=receivers, part=parts)
+    def send_home(self, place: int, pick: int, receiver: str, part: int) -> None:
+        """What is the other market's, by somebody who has it."""
+        land = self.lands.lands[place]
+        holders = [
+            (asset, account)
+            for asset in land.state.foreign
+            for account, amount in land.balances(asset).items()
+            if amount > 0 and account in land.state.members
+        ]
+        if holders:
+            asset, source = holders[pick % len(holders)]
+            self._send(place, source, receiver, asset, part)
+
+    def _send(self, place: int, source: str, receiver: str, asset: str, part: int) -> None:
+        amount = self.lands.lands[place].balances(asset).get(source, 0) // part or 1
         with contextlib.suppress(Refused):
-            self.lands.send(place, source, receiver, name, amount, seconds=120)
+            self.lands.send(place, source, receiver, asset, amount, seconds=120)
 
     @rule(index=picks, keep=st.booleans())
     def deliver(self, index: int, keep: bool) -> None:
@@ -144,5 +156,5 @@ class Federation(RuleBasedStateMachine):
 
 TestFederation = Federation.TestCase
 TestFederation.settings = settings(
-    max_examples=settings().max_examples // 2, stateful_step_count=40
+    max_examples=settings().max_examples // 2, stateful_step_count=60
 )
