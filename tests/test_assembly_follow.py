@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from assembled import Here, assembled
+from assembled import REGISTRAR, Here, assembled, raw
 from market import START, HandClock, open_desk, reserve
 from msgspec import structs
 from test_views_fold import folded
 
+from allmende.adapters.chain.signing import Keys
 from allmende.adapters.views import SqliteViews
 from allmende.adapters.views_govern import SqliteTold
 from allmende.cli.chain_recount import recounted
@@ -25,7 +26,10 @@ from allmende.custody import ContractCall
 from allmende.desk import Desk
 from allmende.doors.assembly_follow import AssemblyFollow
 from allmende.doors.assembly_page import AssemblyPage
+from allmende.doors.assembly_roll import AssemblyRoll, Wanted
 from allmende.ports import ChainFailed
+from allmende.wire.assembly import Told
+from allmende.wire.credential import Credential, credential_digest
 from allmende.wire.recount_votes import behind, differences
 from allmende.wire.strangers import MARK
 
@@ -51,6 +55,8 @@ async def story(folder: Path) -> None:
         await words_that_are_none_stop_nobody(follow, here)
         await a_recount_finds_what_differs(desk, follow, heard, folder)
         await logs_that_are_left_out_are_noticed(desk, here)
+        await what_a_chain_took_back_is_read_again(desk, follow, here)
+        credentials_are_signed_for_members(desk, follow)
         await desk.close()
 
 
@@ -161,6 +167,45 @@ async def a_recount_finds_what_differs(
     ):
         found = differences(book, wrong, parameters, now)
         assert any(says in one for one in found), (says, found)
+
+
+async def what_a_chain_took_back_is_read_again(
+    desk: Desk, follow: AssemblyFollow, here: Here
+) -> None:
+    """What was kept is of a block that is gone: forgotten once, and then it adds up."""
+    store = SqliteTold(":memory:", here.commons["Assembly"].address)
+    said = {"account": "0x" + "99" * 20, "amount": 7}
+    first = here.commons.record.block
+    store.take([Told("Stake", "Staked", said, first, 0, 0, "0x00")], first + 1)
+    again = AssemblyFollow(desk, HandClock(), here.commons, store)
+    with pytest.raises(ChainFailed, match="lied"):
+        await again.step()
+    await again.step()
+    assert again.book.decisions == follow.book.decisions
+    assert again.book.stakes.staked == follow.book.stakes.staked
+
+
+def credentials_are_signed_for_members(desk: Desk, follow: AssemblyFollow) -> None:
+    keys = Keys(None, REGISTRAR, REGISTRAR)  # type: ignore[arg-type]  # it seals nothing here
+    roll = AssemblyRoll(desk, None, HandClock(), keys, lambda: follow)  # type: ignore[arg-type]
+    wallet = "0x" + "5a" * 20
+    made = [roll.credential(Wanted("uni", wallet, days)) for days in (9, 10)]
+    assert len({one["member"] for one in made}) == 1  # a member has one hash
+    said = Credential(raw(str(made[0]["member"])), raw(wallet), int(str(made[0]["expiry"])))
+    where = (follow.charter.chain_id, raw(follow.charter.assembly))
+    digest = credential_digest(*where, said, keys.keccak)
+    assert keys.recover(digest, raw(str(made[0]["signature"]))) == REGISTRAR.address
+    for wanted, says in (
+        (Wanted("nobody", wallet), "No member"),
+        (Wanted("host", wallet), "is a provider"),
+        (Wanted("uni", wallet, 0), "holds 1 to"),
+        (Wanted("uni", "0x12"), "address"),
+    ):
+        with pytest.raises(Refused, match=says):
+            roll.credential(wanted)
+    absent = AssemblyRoll(desk, None, HandClock(), keys, lambda: None)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match="no assembly"):
+        absent.credential(Wanted("uni", wallet))
 
 
 class Forgetful:

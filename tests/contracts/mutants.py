@@ -19,6 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from mutants_votes import VOTES
+
 ROOT = Path(__file__).parents[2]
 LEDGERS = (("bond", "erc20"), "ledgers")
 CUSTODY = (("vault_attacks", "vault", "vault_wallets", "vault_replay", "parity"), "vault_machine")
@@ -27,9 +29,12 @@ BRIDGE = (("bridge", "bridge_attacks"), "bridge_machine")
 EMISSION = (("emission",), "emission_machine")
 SALE, AIRDROP = (("sale",), "sale_machine"), (("airdrop",), "airdrop_machine")
 SHARE = (("share", "erc20"), "ledgers")
+STAKE = (("stake", "assembly_attacks"), "assembly_machine")
+ASSEMBLY = (("assembly", "assembly_attacks"), "assembly_machine")
 LOOKED_AT_BY = {"Bond": LEDGERS, "Credit": LEDGERS, "Rights": LEDGERS, "Titles": TITLES,
                 "Sale": SALE, "Airdrop": AIRDROP, "claims": AIRDROP, "Share": SHARE,
-                "Bridge": BRIDGE, "Emission": EMISSION}  # fmt: skip
+                "Bridge": BRIDGE, "Emission": EMISSION, "Stake": STAKE,
+                "Assembly": ASSEMBLY}  # fmt: skip
 """By contract: the files of written tests, the quick ones first, and of the random ones."""
 
 
@@ -237,6 +242,7 @@ MUTANTS = (
            "    modes._require_sale()\n"),
     Mutant("Sale", "who is paid back may call back",
            "# pragma nonreentrancy on", "# pragma nonreentrancy off"),
+    *(Mutant(*one) for one in VOTES),
 )  # fmt: skip
 
 

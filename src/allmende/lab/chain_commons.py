@@ -10,10 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from allmende.lab import commons_bridge, commons_rewards, commons_shares, commons_titles
+from allmende.lab import (
+    commons_assembly,
+    commons_bridge,
+    commons_rewards,
+    commons_shares,
+    commons_titles,
+)
 from allmende.lab.chain_stage import ChainStage
 
-SCENES = (commons_shares, commons_rewards, commons_titles, commons_bridge)
+SCENES = (commons_shares, commons_rewards, commons_titles, commons_bridge, commons_assembly)
 
 
 def prepare(data: Path) -> None:
