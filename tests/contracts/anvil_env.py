@@ -135,6 +135,11 @@ class Patch:
     def timestamp(self) -> int:
         return self._node.now
 
+    @timestamp.setter
+    def timestamp(self, to: int) -> None:
+        if to != self._node.now:
+            self._node.travel(to)
+
     @property
     def chain_id(self) -> int:
         return int(self._node.ask("eth_chainId"), 16)

@@ -154,6 +154,19 @@ def test_each_round_has_its_own_list_and_pays_it_once(rig: Drop) -> None:
     assert rig.share.balanceOf(ANNA.address) == 65
 
 
+def test_in_a_long_list_a_line_takes_its_own_bit_and_no_other(rig: Drop) -> None:
+    rig.begin({number.to_bytes(20, "big"): number for number in range(1, 301)})
+    done = (2, 5, 255, 256, 257, 299)
+    for place in done:
+        line = rig.lines[place]
+        said = (place, "0x" + line.account.hex(), line.amount, claims.proof(rig.tree, place))
+        rig.drop.claim(rig.round, *said)
+        with refused("claims: claimed already"):
+            rig.drop.claim(rig.round, *said)
+    taken = [place for place in range(300) if rig.drop.claimed(rig.round, place)]
+    assert tuple(taken) == done
+
+
 def test_only_who_may_gives_and_never_more_than_there_is(rig: Drop) -> None:
     root, later = keccak(b"root"), boa.env.evm.patch.timestamp + DAY
     with refused("access_control"):
