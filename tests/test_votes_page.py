@@ -11,11 +11,13 @@ import pytest
 from assembled import Here, assembled
 from chains import serve
 from chromium import Browser, require
+from click.testing import CliRunner
 from doors import Doors
 from market import HandClock, open_desk
 from test_assembly_follow import NoViews
 
 from allmende.adapters.views_govern import SqliteTold
+from allmende.cli import main
 from allmende.core.units import SECOND
 from allmende.doors.assembly_follow import AssemblyFollow
 from allmende.doors.assembly_page import AssemblyPage
@@ -141,6 +143,19 @@ def test_what_is_proposed_is_tried_out_by_anybody(doors: Doors) -> None:
     assert "it would have brought" in doors.get("/govern?lang=en").text
     other = doors.get("/govern/simulation?name=operator_fee_ppm&value=39999")
     assert other.status == 401
+
+
+def test_power_is_told_to_programs_and_in_a_terminal(doors: Doors) -> None:
+    assert doors.get("/api/govern/power").json[0]["key"] == "nakamoto"
+    serving = serve(doors.market.app)
+    url = doors.run(serving.__aenter__())
+    try:
+        words = ["govern", "power", "--url", url, "--key", doors.admin]
+        done = CliRunner().invoke(main, words)
+    finally:
+        doors.run(serving.__aexit__(None, None, None))
+    assert done.exit_code == 0, done.output
+    assert "turnout members: No proposal that it decides on is over yet." in done.output
 
 
 def test_a_market_without_an_assembly_has_none() -> None:

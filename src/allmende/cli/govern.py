@@ -28,6 +28,7 @@ COMMANDS = {
     "enrol": ("govern_roll:enrol_", "Vote as a member, by a credential."),
     "charter": ("govern_roll:charter_", "Hand the market's rules to its Assembly."),
     "simulate": ("govern_simulate", "What a rule would have changed, on real requests."),
+    "power": ("govern_power", "Who could decide alone, and who takes part."),
     "levy": ("govern_levy", "What the commons took of every price, and what it paid out."),
     "jury": ("govern_jury", "Juries by lot: call, draw, check, list."),
 }

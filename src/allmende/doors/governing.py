@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,6 +19,7 @@ from starlette.routing import Route
 from allmende.core.parameters import PARAMETERS
 from allmende.core.refusals import Refused, Why
 from allmende.doors import lookups
+from allmende.doors.account import reply
 from allmende.doors.browser import Doorman
 from allmende.doors.gather import Seen
 from allmende.doors.observatory import files
@@ -65,6 +67,7 @@ class Governing:
 
     def routes(self) -> list[Route]:
         return [
+            Route("/api/govern/power", self.power),
             Route("/govern/data/levy.csv", self.levy_file),
             Route("/govern/data/simulation.csv", self.simulation_file),
         ]
@@ -154,6 +157,9 @@ class Governing:
         if found is None:
             raise Refused(Why.CAPACITY, "It is being worked out; ask again soon.")
         return _csv("simulation", [plain(row) for row in found["rows"]])
+
+    async def power(self, _: Request) -> Response:
+        return reply(msgspec.to_builtins(list(await self.votes.power())))
 
     # --- levy and juries -----------------------------------------------------------------
 

@@ -38,7 +38,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "no_stake": "Nobody has any stake.",
         "no_majority": "Nobody can have more than all of it.",
         "no_swing": "No coalition reaches this quota, so nobody ever decides.",
-        "no_vote": "No proposal is over yet.",
+        "no_vote": "No proposal that it decides on is over yet.",
         "no_proposal": "Nobody of them proposed anything that is over.",
         # Access.
         "no_denials": "Refusals are not journalled, because they are no facts of the market; a "
@@ -97,7 +97,7 @@ SENTENCES: Mapping[str, Mapping[str, str]] = {
         "no_stake": "Niemand hat einen Einsatz hinterlegt.",
         "no_majority": "Niemand kann mehr als alles haben.",
         "no_swing": "Keine Koalition erreicht diese Schwelle, also entscheidet nie jemand.",
-        "no_vote": "Noch ist kein Vorschlag entschieden.",
+        "no_vote": "Noch ist kein Vorschlag entschieden, über den sie mitentscheidet.",
         "no_proposal": "Niemand von ihnen hat etwas vorgeschlagen, das entschieden ist.",
         "no_denials": "Ablehnungen stehen in keinem Journal, denn sie sind keine Tatsachen des "
         "Marktes; ein laufender Markt zählt sie auf /observe/access, sonst --denials.",
