@@ -74,11 +74,15 @@ def test_one_can_leave_and_it_is_timed(ground: Ground, of: str) -> None:
 
 
 def test_what_stands_in_the_way_is_said_and_fails(ground: Ground) -> None:
-    assert "No member 'nobody'" in drill(ground, "--member", "nobody", code=1).output
-    assert "FAIL at export" in drill(ground, "--member", "nobody", code=1).output
-    last = (ground.market.data / "exits.jsonl").read_text().splitlines()[-1]
-    assert not json.loads(last)["steps"][-1]["ok"]
+    kept = ground.market.data / "exits.jsonl"
+    before = kept.read_text() if kept.exists() else ""
+    assert "No member 'nobody'" in drill(ground, "--member", "nobody", code=1).stderr
     assert "No offer chats" in drill(ground, "--model", "none", code=1).stderr
+    assert (kept.read_text() if kept.exists() else "") == before, "asked wrongly is no drill"
+    said = drill(ground, "--member", "host", code=1).output
+    assert "FAIL at request: 401 unknown_key" in said
+    last = json.loads(kept.read_text().splitlines()[-1])["steps"][-1]
+    assert (last["name"], last["ok"]) == ("request", False)
 
 
 def test_another_markets_directory_is_not_taken(ground: Ground, tmp_path: Path) -> None:

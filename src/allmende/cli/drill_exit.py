@@ -148,6 +148,8 @@ def _verified(proofs: list[bytes], public_key: str, diary: Diary, says: list[str
 def _member(ground: Ground, top: str, diary: Diary) -> None:
     file = ground.scratch / "member.zip"
     model, _ = _model(ground)
+    if top not in {row["id"] for row in ground.client.get("members")}:
+        raise Failed(f"No member {top!r} that this key may see.")
     tops = [top, *(one for one in _sellers(ground.client, model) if one != top)]
     market = ground.client.get("me")["market"]
     with diary.step("export") as says:
