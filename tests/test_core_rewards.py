@@ -196,6 +196,24 @@ def test_later_events_change_nothing_of_an_epoch():
     assert [line.why for line in later.lines] == ["own"]
 
 
+def test_a_receipt_stamped_after_the_epoch_is_of_the_batch_that_has_it():
+    """Clocks are read before commands wait for each other: instants need not be in order."""
+    busy = Busy()
+    busy.pay("rhine")
+    number = epoch(busy.now)
+    before, until = span(RULE, number)[1] - 1, span(RULE, number)[1]
+    busy.now = until
+    busy.serve("r", counted=Units(input=100, output=50))
+    busy.do(c.CloseBatch(at=before))
+    facts = busy.facts(number)
+    assert [line.units for line in facts.lines] == [(100, 0, 50, 0, 0)]
+    assert (
+        facts.batches[0].receipts_root
+        == merkle.root([bytes.fromhex(line.leaf) for line in facts.lines]).hex()
+    )
+    assert busy.facts(number + 1).lines == ()
+
+
 def test_two_providers_of_one_owner_have_one_cap():
     busy = Busy()
     busy.pay("rhine", "nordic")

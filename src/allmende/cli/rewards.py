@@ -55,7 +55,7 @@ def facts_from(client: Client, epoch: int, **where: Any) -> bytes:
     if where["file"]:
         return bytes(where["file"].read_bytes())
     if not where["data"]:
-        return client.public("rewards/facts", epoch=epoch)
+        return told(client, "rewards/facts", epoch=epoch)
     try:
         rule = reward_rules.named(where["rule"], datetime.now(UTC).date())
         _require_over(wire.rule_of(rule), epoch)
@@ -63,6 +63,18 @@ def facts_from(client: Client, epoch: int, **where: Any) -> bytes:
         raise Failed(str(error)) from None
     with opened(where["data"]) as (found, _):
         return facts_file(found, rule, epoch)
+
+
+def told(client: Client, path: str, **query: object) -> bytes:
+    """What a market tells anybody; one without a chain has nothing of it. Failed."""
+    try:
+        return client.public(path, **query)
+    except Failed as failed:
+        if failed.facts.get("code") != "method_not_allowed":
+            raise
+        raise Failed(
+            "This market has no chain, and so no emission. Its journal can be reckoned: --data."
+        ) from None
 
 
 def known_from(client: Client, epoch: int, **where: Any) -> Known:
@@ -165,29 +177,29 @@ def compute(market: Market, /, epoch: int, **where: Any) -> None:
     pairs({**said, "receipts": _said(known.facts)})
 
 
-def _why(told: Facts) -> dict[str, int]:
+def _why(of: Facts) -> dict[str, int]:
     """Receipts by why they count or not."""
     found: dict[str, int] = {}
-    for line in told.lines:
+    for line in of.lines:
         found[line.why or "counts"] = found.get(line.why or "counts", 0) + 1
     return found
 
 
-def _said(told: Facts) -> str:
-    return ", ".join(f"{count} {why}" for why, count in sorted(_why(told).items())) or "none"
+def _said(of: Facts) -> str:
+    return ", ".join(f"{count} {why}" for why, count in sorted(_why(of).items())) or "none"
 
 
 @rewards.command("list")
 @remote
 def list_(market: Market) -> None:
     """The running epoch, the rule, and the lists on the chain."""
-    told = json.loads(market.client.public("rewards"))
+    found = json.loads(told(market.client, "rewards"))
     if market.as_json:
-        out_json(told)
+        out_json(found)
         return
-    pairs({name: told[name] for name in ("contract", "epoch", "ends", "pool", "minted")})
+    pairs({name: found[name] for name in ("contract", "epoch", "ends", "pool", "minted")})
     columns = ("epoch", "state", "total", "claimed", "opens", "root")
-    table(told["lists"], columns, "No list was published yet.")
+    table(found["lists"], columns, "No list was published yet.")
 
 
 @rewards.command("payee")

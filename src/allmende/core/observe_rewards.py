@@ -40,6 +40,7 @@ from allmende.core.rewards import (
 )
 
 DATASET = "dataset"
+BATCHED = (e.Captured, e.Finalised, x.Redeemed, e.BatchClosed)
 AGREES, PENDING = "agrees", "pending"
 Owner: TypeAlias = Callable[[str], str]
 """account -> its ultimate owner's first account"""
@@ -90,8 +91,9 @@ class Work:
         }
 
     def feed(self, event: e.Event) -> None:
+        """Batches and their receipts go by the batch's instant, whatever the receipts' are."""
         hear = self._hear.get(type(event))
-        if hear is not None and event.at < self._until:
+        if hear is not None and (event.at < self._until or isinstance(event, BATCHED)):
             hear(event)
 
     # What is known of members -------------------------------------------------------------
@@ -131,7 +133,7 @@ class Work:
         self._open.append(_Seen(0, receipt, worker, data))
 
     def _batch(self, event: e.BatchClosed) -> None:
-        if event.at >= self._since:
+        if self._since <= event.at < self._until:
             root = event.receipts_root.hex()
             self._batches.append(Closed(event.number, event.receipts, root))
             self._seen += [seen._replace(batch=event.number) for seen in self._open]
