@@ -297,22 +297,7 @@ def test_bad_input_names_what_is_wrong_and_moves_nothing(tmp_path: Path) -> None
     check(tmp_path, story)
 
 
-def test_a_node_of_another_chain_and_a_code_that_is_another_are_seen(tmp_path: Path) -> None:
-    async def story(town: Town) -> None:
-        await town.deploy()
-        told = await town.run("status", "--away-node", town.home.url, exit_code=1)
-        assert "NOT the one of the record" in told
-        known = town.known()
-        other = msgspec.structs.replace(known.home, bridge=known.home.token)
-        town.record.write_bytes(msgspec.json.encode(msgspec.structs.replace(known, home=other)))
-        assert "NOT this Bridge" in await town.run("status", exit_code=1)
-        key = ("--wallet-key-file", town.key("vera"))
-        assert "NOT this Bridge" in await town.run("sign", *key, exit_code=1)
-
-    check(tmp_path, story)
-
-
-def test_a_pause_is_told_and_an_admin_is_handed_over_to(tmp_path: Path) -> None:
+def test_what_is_not_as_it_was_is_seen_and_roles_are_handed_over(tmp_path: Path) -> None:
     async def story(town: Town) -> None:
         admin = PEOPLE["viktor"].address
         await town.deploy("--admin", admin)
@@ -324,5 +309,13 @@ def test_a_pause_is_told_and_an_admin_is_handed_over_to(tmp_path: Path) -> None:
         rules = ([admin], 1, 1, 1)
         for who, may in (("deployer", False), ("viktor", True)):
             assert await town.call(town.away, who, known.away.bridge, "propose", rules) == may
+
+        told = await town.run("status", "--away-node", town.home.url, exit_code=1)
+        assert "NOT the one of the record" in told
+        other = msgspec.structs.replace(known.home, bridge=known.home.token)
+        town.record.write_bytes(msgspec.json.encode(msgspec.structs.replace(known, home=other)))
+        assert "NOT this Bridge" in await town.run("status", exit_code=1)
+        key = ("--wallet-key-file", town.key("vera"))
+        assert "NOT this Bridge" in await town.run("sign", *key, exit_code=1)
 
     check(tmp_path, story)

@@ -55,6 +55,14 @@ def test_the_away_side_alone_mints_the_wrapped_credit(bridge: Crossing) -> None:
             bridge.credit.set_minter(who.address, True, sender=who.address)
 
 
+def test_who_burns_wrapped_credit_by_itself_gives_it_up(bridge: Crossing) -> None:
+    bridge.cross(bridge.home, ANNA, 60)
+    bridge.credit.burn(20, sender=ANNA.address)
+    assert (bridge.state(), bridge.credit.totalSupply()) == ((60, 60), 40)
+    bridge.cross(bridge.away, ANNA, 40)
+    assert bridge.state() == (20, 20)
+
+
 def test_a_transfer_is_paid_once_on_either_side(bridge: Crossing) -> None:
     there = bridge.cross(bridge.home, ANNA, 60)
     with refused("bridge: paid already"):

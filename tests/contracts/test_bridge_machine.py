@@ -223,7 +223,7 @@ class Bridging(RuleBasedStateMachine):
 
 TestBridging = Bridging.TestCase
 TestBridging.settings = settings(
-    max_examples=settings.default.max_examples // 4,
+    max_examples=settings.default.max_examples // 6,
     stateful_step_count=25,
     # a step takes tens of milliseconds: to shrink a failure takes longer than to read it
     phases=(Phase.explicit, Phase.reuse, Phase.generate),

@@ -3,7 +3,8 @@
 Rule: after each creation the record is kept; every other step is done only if the chain does not
 have it yet, so that a deployment broken off goes on from where it was.
 Invariant: the wallet that deploys keeps no role once an admin is named.
-Worked number: eight transactions and some 8.6 million gas, four of them on each chain.
+Worked number: six transactions and 8.1 million gas, 3.1 of them at home; handing over takes two
+more on each side.
 """
 
 from __future__ import annotations
