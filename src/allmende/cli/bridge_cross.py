@@ -23,11 +23,11 @@ from allmende.adapters.chain.bridge_acts import (
 )
 from allmende.adapters.chain.hand import wallet_of
 from allmende.cli.bridge_reach import hand, run, unit, with_key, with_record
-from allmende.cli.chain_deploy import ADDRESS
 from allmende.cli.chain_exit import FILE as PATH
 from allmende.cli.chain_exit import amount_of
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
+from allmende.cli.folder import ADDRESS
 from allmende.cli.show import out_json
 from allmende.ports import ChainFailed
 

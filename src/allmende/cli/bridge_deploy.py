@@ -18,11 +18,10 @@ from allmende.adapters.chain.leaving import Token, profile_of
 from allmende.adapters.chain.record import keep_record, recall_record
 from allmende.adapters.clock import SystemClock
 from allmende.cli.bridge_reach import cached, reached, unit, with_key, with_nodes
-from allmende.cli.chain_deploy import ADDRESS, folder_of
 from allmende.cli.chain_exit import amount_of
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
-from allmende.cli.offline import data_option
+from allmende.cli.folder import ADDRESS, data_option, folder_of
 from allmende.cli.show import out_json, pairs
 from allmende.custody import NOBODY
 from allmende.ports import Chain

@@ -15,10 +15,10 @@ from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.guard import Guard
 from allmende.adapters.upstream import HttpUpstream
-from allmende.cli.chain_deploy import folder_of
 from allmende.cli.chain_exit import FILE as PATH
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
+from allmende.cli.folder import folder_of
 from allmende.ports import Chain
 
 try:

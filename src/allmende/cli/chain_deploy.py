@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,12 @@ from allmende.adapters.server import Busy, own
 from allmende.adapters.upstream import HttpUpstream
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
+from allmende.cli.folder import ADDRESS as ADDRESS
+from allmende.cli.folder import folder_of as folder_of
 from allmende.cli.offline import data_option
 from allmende.cli.show import out_json, pairs
 from allmende.custody import Deployment, Finding
-from allmende.main import Unset, settings
+from allmende.main import settings
 from allmende.ports import Chain
 
 try:
@@ -43,18 +44,6 @@ except ImportError as missing:
 
 PLAYGROUNDS = ("embedded", "anvil")
 """Profiles whose credit is play money."""
-
-
-class _Address(click.ParamType[str]):
-    name = "address"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
-            self.fail(f"{value} is not 0x and 40 hex digits.", param, ctx)
-        return str(value).lower()
-
-
-ADDRESS = _Address()
 
 
 @click.command(name="deploy")
@@ -201,10 +190,3 @@ def _running(folder: Path) -> bool:
     except Busy:
         return True
     return False
-
-
-def folder_of(data: str | None) -> Path:
-    try:
-        return Path(settings({"data": data}).data)
-    except Unset as error:
-        raise click.UsageError(str(error)) from None

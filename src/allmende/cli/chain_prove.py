@@ -12,10 +12,10 @@ from msgspec import structs
 from allmende.adapters import chain_contracts
 from allmende.adapters.chain.leaving import profile_of
 from allmende.adapters.chain.proving import Proving, at_vault
-from allmende.cli.chain_deploy import ADDRESS
 from allmende.cli.chain_exit import FILE, Where, decoded, filled, on_chain, reached, show
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
+from allmende.cli.folder import ADDRESS
 from allmende.cli.remote import Market, remote
 from allmende.cli.show import out_json
 from allmende.core.settle import receipt_leaf

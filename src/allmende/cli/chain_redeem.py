@@ -16,10 +16,10 @@ from allmende.adapters.chain.leaving_acts import when
 from allmende.adapters.chain.reads import read
 from allmende.adapters.chain.signing import Keys
 from allmende.adapters.clock import SystemClock
-from allmende.cli.chain_deploy import ADDRESS
 from allmende.cli.chain_exit import FILE, Where, amount_of, filled, on_chain, reached
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
+from allmende.cli.folder import ADDRESS
 from allmende.cli.show import out_json
 from allmende.custody import ContractCall
 

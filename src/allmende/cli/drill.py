@@ -19,7 +19,8 @@ from allmende.adapters.linear import solve
 from allmende.adapters.rules import rules
 from allmende.cli.client import Client, Failed
 from allmende.cli.drill_show import Said, one_table, show_cut, show_exit, show_live
-from allmende.cli.offline import data_folder, opened
+from allmende.cli.folder import folder_of
+from allmende.cli.offline import opened
 from allmende.cli.remote import Market, remote
 from allmende.cli.show import progress
 from allmende.core import machine
@@ -155,7 +156,7 @@ def exit_(market: Market, /, member: str, spending_key: str, model: str, data: s
     """
     from allmende.cli.drill_exit import Ground, as_json, known, play  # starts fast without
 
-    folder = data_folder(data)
+    folder = folder_of(data)
     own = known(folder, market.client.get("me")["market"]["public_key"])
     if not own and (data or not member):
         raise Failed(f"{folder} is not the directory of the market at {market.client.url}.")

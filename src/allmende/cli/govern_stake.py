@@ -10,10 +10,10 @@ import click
 from allmende.adapters.chain.institutions import ChainCommons
 from allmende.adapters.chain.leaving import Token
 from allmende.adapters.chain.leaving_acts import when
-from allmende.cli.chain_deploy import ADDRESS
 from allmende.cli.chain_exit import amount_of
 from allmende.cli.client import Failed
 from allmende.cli.commons import Acting, by_wallet
+from allmende.cli.folder import ADDRESS
 from allmende.cli.govern_acts import run
 
 SHARES = Token("shares", 18)

@@ -15,10 +15,12 @@ from allmende.adapters.audit import Audit
 from allmende.adapters.sqlite_journal import SqliteJournal
 from allmende.adapters.views_worker import rebuild
 from allmende.cli.client import Failed
+from allmende.cli.folder import data_option as data_option
+from allmende.cli.folder import folder_of
 from allmende.cli.show import out_json, pairs, progress
 from allmende.core import machine
 from allmende.core.state import State
-from allmende.main import JOURNAL, VIEWS, Unset, settings
+from allmende.main import JOURNAL, VIEWS
 from allmende.wire import journal
 from allmende.wire.journal import GENESIS, Broken
 
@@ -28,21 +30,11 @@ UNSOUND = (
 )
 """What folding a journal can end in that others have written to."""
 
-data_option = click.option("--data", help="The data directory [ALLMENDE_DATA, data].")
-
-
-def data_folder(data: str | None) -> Path:
-    """The one that is named, or that the environment says."""
-    try:
-        return Path(settings({"data": data}).data)
-    except Unset as error:
-        raise click.UsageError(str(error)) from None
-
 
 @contextmanager
 def opened(data: str | None) -> Iterator[tuple[SqliteJournal, Path]]:
     """The journal of a data directory, read only; also while a market writes it."""
-    folder = data_folder(data)
+    folder = folder_of(data)
     if not (folder / JOURNAL).is_file():
         raise Failed(f"No market in {folder}. Name its directory with --data.")
     with closing(SqliteJournal(folder / JOURNAL, readonly=True)) as found:

@@ -15,9 +15,9 @@ from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
 from allmende.adapters.guard import Guard
 from allmende.adapters.upstream import HttpUpstream
-from allmende.cli.chain_deploy import ADDRESS, folder_of
 from allmende.cli.chain_said import said
 from allmende.cli.client import Client, Failed
+from allmende.cli.folder import ADDRESS, folder_of
 from allmende.custody import ContractCall
 from allmende.doors import emission as seen
 from allmende.ports import Chain, ChainFailed

@@ -20,10 +20,10 @@ from allmende.adapters.chain.hand import Hand, wallet_of
 from allmende.adapters.chain.institutions import ChainInstitution
 from allmende.adapters.chain.leaving import profile_of
 from allmende.adapters.clock import SystemClock
-from allmende.cli.chain_deploy import ADDRESS
 from allmende.cli.chain_exit import FILE, Where, filled, on_chain, reached
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
+from allmende.cli.folder import ADDRESS
 from allmende.cli.remote import connect
 from allmende.cli.share import line_of, text_of, tree_of
 from allmende.cli.show import out_json

@@ -19,10 +19,10 @@ from msgspec import Struct
 
 from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
-from allmende.cli.chain_deploy import ADDRESS
 from allmende.cli.chain_exit import FILE, Where, amount_of, filled, on_chain, reached
 from allmende.cli.chain_said import said
 from allmende.cli.client import Client, Failed
+from allmende.cli.folder import ADDRESS
 from allmende.cli.show import out_json, pairs
 from allmende.custody import NOBODY, ContractCall
 from allmende.ports import Chain

@@ -14,12 +14,11 @@ import msgspec
 from msgspec import structs
 
 from allmende.adapters.clock import SystemClock
-from allmende.cli.chain_deploy import ADDRESS, folder_of
 from allmende.cli.chain_exit import FILE as PATH
 from allmende.cli.chain_exit import Where, amount_of, filled, on_chain, reached, show
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
-from allmende.cli.offline import data_option
+from allmende.cli.folder import ADDRESS, data_option, folder_of
 from allmende.cli.show import out_json, pairs
 from allmende.ports import Chain
 
