@@ -85,6 +85,30 @@ def test_what_stands_in_the_way_is_said_and_fails(ground: Ground) -> None:
     assert (last["name"], last["ok"]) == ("request", False)
 
 
+def test_a_member_is_exported_verified_and_refused_where_its_key_works_already(
+    ground: Ground, tmp_path: Path
+) -> None:
+    file, where = str(tmp_path / "p.zip"), ["--url", ground.market.url, "--key", ground.market.key]
+
+    def run(*words: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, ["market", *words])
+        assert result.exit_code == code, result.output + result.stderr
+        return result
+
+    said = json.loads(run("export-member", "payer", "--out", file, *where, "--json").output)
+    assert (said["members"], said["receipts"], said["bring"]) == (["payer"], 3, 1)
+    key = said["public_key"]
+    assert json.loads(run("verify", file, "--public-key", key, "--json").output)["keys"] == 1
+    assert "with the key" in run("verify", file, "--public-key", "00", code=1).stderr
+    assert "there already" in run("export-member", "payer", "--out", file, *where, code=1).stderr
+    again = run("import-member", file, "--prefix", "x-", *where, code=1)
+    assert "works here already, as 'k'" in again.stderr
+    assert "not THERE=HERE" in run("import-member", file, "--asset", "x", *where, code=2).stderr
+    (tmp_path / "keys.json").write_text("[]")
+    words = ("import-member", file, "--secrets", str(tmp_path / "keys.json"), *where)
+    assert "no JSON of offers to keys" in run(*words, code=1).stderr
+
+
 def test_another_markets_directory_is_not_taken(ground: Ground, tmp_path: Path) -> None:
     market = ground.market
     words = ["drill", "exit", "--url", market.url, "--key", market.key, "--data", str(tmp_path)]

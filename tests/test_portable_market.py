@@ -245,6 +245,20 @@ def test_what_is_forged_is_named_and_changes_nothing(how: str, whole: Path, tmp_
     assert named in refused(zipped(tmp_path / "bad.zip", forge(unzipped(whole))), tmp_path)
 
 
+def test_another_versions_state_is_not_compared_and_the_journal_decides(
+    whole: Path, tmp_path: Path
+) -> None:
+    entries = unzipped(whole)
+    told = json.loads(entries["manifest.json"])
+    right, told["state"], told["digest"] = told["digest"], "of another version", "00"
+    entries["manifest.json"] = json.dumps(told).encode()
+    file = zipped(tmp_path / "old.zip", entries)
+    said = json.loads(run("market", "verify", str(file), "--json").output)
+    assert (said["compared"], said["digest"]) == (False, right)
+    other = run("market", "verify", str(file), "--public-key", "00", code=1)
+    assert "a market with another key" in other.stderr
+
+
 def test_a_market_that_did_not_sign_its_tail_is_refused(whole: Path, tmp_path: Path) -> None:
     entries = unzipped(whole)
     told = json.loads(entries["manifest.json"])
