@@ -159,6 +159,9 @@ def less(state: State, key: str, grains: int, lines: Sequence[Posting]) -> None:
 
 
 def check(state: State) -> None:
+    if not state.peers:
+        assert not (state.passages or state.foreign or state.ended), "something of no peer"
+        return
     for peer in state.peers:
         where = account(peer)
         for asset, balances in state.balances.items():
