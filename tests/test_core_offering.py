@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from allmende.adapters.rules import NoRules
-from allmende.adapters.sale_terms import DAY, law_of, sale_terms
+from allmende.adapters.sale_terms import DAY, beyond_the_law, law_of, sale_terms
 from allmende.core.offering import Book, Declined, Terms, Voucher, proceeds_max, unsound
 from allmende.core.refusals import Refused
 
@@ -72,6 +73,22 @@ def test_less_time_to_think_it_over_is_for_the_lab_alone() -> None:
     assert sale_terms("open", **SELLERS, refund=20 * DAY).refund == 20 * DAY
     with pytest.raises(Refused, match="for the lab alone"):
         sale_terms("open", **SELLERS, refund=14 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({}, []),
+        ({"persons_below": 100, "refund": 90 * DAY}, []),
+        ({"persons_below": 151}, ["persons_below"]),
+        ({"proceeds_max": 1_000_000 * UNIT + 1}, ["proceeds_max"]),
+        ({"refund": 14 * DAY, "count_qualified": False}, ["refund", "count_qualified"]),
+    ],
+)
+def test_terms_that_allow_more_than_the_law_are_named(
+    changed: dict[str, Any], named: list[str]
+) -> None:
+    assert beyond_the_law("open", structs.replace(book().terms, **changed), UNIT) == named
 
 
 def test_a_sale_longer_than_the_laws_year_is_unsound() -> None:

@@ -75,6 +75,7 @@ def test_a_sale_is_put_up_with_the_others_in_the_same_hands(tmp_path: Path) -> N
         record = await establish(town.rig.chain, town.sender, theirs(), made)
         found = await verify_institutions(town.rig.chain, record, theirs())
         assert [one.says for one in found if not one.ok] == []
+        assert "Sale terms: within eu/mica-sale@2024-12-30." in [one.says for one in found]
         commons = ChainCommons(town.rig.chain, record, theirs(), town.rig.profile)
         told = await commons["Sale"].get("terms", None)
         assert told == tuple(getattr(sale, name) for name in sale.__struct_fields__)

@@ -66,3 +66,25 @@ def sale_terms(
         euro_rate=euro_rate,
         period=values["period_days"] * DAY,
     )
+
+
+def beyond_the_law(mode: str, terms: Terms, unit: int) -> list[str]:
+    """Which terms of a sale allow more than the rule of the day it began; names of fields."""
+    lawful = sale_terms(
+        mode,
+        price=terms.price,
+        soft_cap=terms.soft_cap,
+        hard_cap=terms.hard_cap,
+        person_cap=terms.person_cap,
+        start=terms.start,
+        end=terms.end,
+        euro_rate=terms.euro_rate,
+        unit=unit,
+    )
+    most = ("persons_below", "proceeds_max", "period")
+    found = [name for name in most if getattr(terms, name) > getattr(lawful, name)]
+    if mode != "lab" and terms.refund < lawful.refund:
+        found.append("refund")
+    if lawful.count_qualified and not terms.count_qualified:
+        found.append("count_qualified")
+    return found

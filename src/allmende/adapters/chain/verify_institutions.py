@@ -1,16 +1,21 @@
 """Verify institutions: whether the members' contracts are what the record says, in whose hands.
 
 Rule: as for the custody: code byte for byte, then who has which role, the Assembly as the one
-admin of all.
+admin of all; and whether a sale keeps to the law's counters.
 Invariant: whoever put the contracts up has no role on them but those of the daily work.
 Worked number: a contract that somebody else still administers is one bad finding that names him.
 """
 
 from __future__ import annotations
 
+from allmende.adapters.chain.abi import Abi
 from allmende.adapters.chain.deploy import Contracts
 from allmende.adapters.chain.establish import ADMIN, GRANTS, has_roles
 from allmende.adapters.chain.findings import Findings
+from allmende.adapters.chain.reads import read
+from allmende.adapters.rules import NoRules
+from allmende.adapters.sale_terms import beyond_the_law, law_of
+from allmende.core.offering import Terms
 from allmende.custody import Finding
 from allmende.institutions import Institutions
 from allmende.ports import Chain
@@ -29,7 +34,24 @@ async def verify_institutions(
             if has_roles(contracts[name]):
                 wanted = _wanted(name, record)
                 found += await find.roles(name, at, wanted, list(wanted))
+        if "Sale" in record.contracts:
+            found.append(await _sale(chain, record, contracts))
     return found
+
+
+async def _sale(chain: Chain, record: Institutions, contracts: Contracts) -> Finding:
+    """Whether its terms are within the dated rule of the day it begins."""
+    told = await read(chain, Abi(contracts["Sale"]), record.contracts["Sale"], "terms")
+    terms = Terms(**dict(zip(Terms.__struct_fields__, told, strict=True)))
+    decimals = await read(chain, Abi(contracts["Share"]), record.credit, "decimals")
+    try:
+        beyond, law = beyond_the_law(record.mode, terms, 10**decimals), law_of(terms.start).name
+    except NoRules as none:
+        return Finding("Sale terms", ok=False, says=f"Sale terms: {none}")
+    if beyond:
+        says = f"Sale terms: {', '.join(beyond)} allow more than {law}. Do not buy from it."
+        return Finding("Sale terms", ok=False, says=says)
+    return Finding("Sale terms", ok=True, says=f"Sale terms: within {law}.")
 
 
 def _wanted(name: str, record: Institutions) -> dict[str, list[str]]:
