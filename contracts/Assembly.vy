@@ -408,16 +408,20 @@ def vote(number: uint256, choice: uint8):
     member: bytes32 = self._member(msg.sender)
     by_member: bool = False
     by_stake: bool = False
+    has_vote: bool = False
     if rule.chambers & MEMBERS != 0 and member != empty(bytes32):
+        has_vote = True
         by_member = self._once(number, MEMBERS, member)
     votes: uint256 = 0
     if rule.chambers & STAKE != 0 and (not rule.quadratic or member != empty(bytes32)):
         votes = staticcall IStake(stake).votes(msg.sender)
         if votes > 0:
+            has_vote = True
             by_stake = self._once(number, STAKE, convert(msg.sender, bytes32))
             if by_stake and rule.quadratic:
                 by_stake = self._once(number, STAKE, member)
-    assert by_member or by_stake, "assembly: no vote, or cast already"
+    assert has_vote, "assembly: no vote here"
+    assert by_member or by_stake, "assembly: voted already"
     if by_member:
         self._add(number, MEMBERS, choice, 1, 1)
     if by_stake:
