@@ -319,3 +319,17 @@ def test_what_is_not_as_it_was_is_seen_and_roles_are_handed_over(tmp_path: Path)
         assert "NOT this Bridge" in await town.run("sign", *key, exit_code=1)
 
     check(tmp_path, story)
+
+
+def test_a_second_chain_is_begun_where_there_is_none(tmp_path: Path) -> None:
+    """What it serves then, the demo's scene of the bridge shows."""
+    (tmp_path / "chain.sqlite").touch()
+    for words, exit_code, why in (
+        (("--fund", PEOPLE["anna"].address), 1, "has a chain already"),
+        (("--fund", "anna", "--data", str(tmp_path / "new")), 2, "anna is not 0x and 40 hex"),
+        (("--data", str(tmp_path / "new")), 1, "has no embedded chain"),
+    ):
+        line = ["chain", "node", "--data", str(tmp_path), *words]
+        done = CliRunner().invoke(main, line)
+        assert (done.exit_code, why in done.output + done.stderr) == (exit_code, True)
+    assert not (tmp_path / "new").exists()

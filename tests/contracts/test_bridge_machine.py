@@ -56,6 +56,7 @@ class Bridging(RuleBasedStateMachine):
         self.locked = self.minted = 0
         self.flying: list[Flying] = []
         self.done: list[Flying] = []
+        self.returned: list[Flying] = []
         self.moved: dict[tuple[bool, bool], list[tuple[int, int]]] = {}
         self.paused = {True: 0, False: 0}
         self.pausable = {True: 0, False: 0}
@@ -114,14 +115,16 @@ class Bridging(RuleBasedStateMachine):
             self.hold(target, -amount if target else amount)
             self.paid(one, target, one.transfer.to)
 
-    @precondition(lambda self: self.flying)
+    @precondition(lambda self: self.flying or self.returned)
     @rule(pick=st.integers(0, 9), by=WHO, count=st.sampled_from((1, 2, 2, 3)))
     def come_back(self, pick: int, by: Person, count: int) -> None:
-        """Honest validators sign it only of what expired and was not paid."""
-        one = self.flying[pick % len(self.flying)]
+        """Honest validators sign it only of what expired and was not paid, or once more."""
+        chosen = [*self.flying, *self.returned[-1:]]
+        one = chosen[pick % len(chosen)]
         amount = one.transfer.amount
         void = self.now > one.transfer.deadline
         may = void and count >= 2 and self.open(one.way) and self.fits(one.way, True, amount)
+        may = may and one in self.flying
         digest = self.bridge.refund(self.sides[one.way], one.transfer)
         signed = self.sign(digest, count) if void else []
         call = (self.sides[one.way].refund, shown(one.transfer), signed)
@@ -129,6 +132,7 @@ class Bridging(RuleBasedStateMachine):
         if may:
             self.hold(one.way, -amount if one.way else amount)
             self.paid(one, one.way, one.transfer.sender)
+            self.returned.append(one)
 
     def paid(self, one: Flying, side: bool, to: bytes) -> None:
         name = next(person.name for person in PEOPLE if person.bytes == to)
