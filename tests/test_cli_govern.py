@@ -11,14 +11,15 @@ from urllib.request import urlopen
 
 import msgspec
 import pytest
+from chains import serve
 from click.testing import CliRunner, Result
+from doors import Doors
 from test_lab_fork import busy
 from views_history import frames, write
 
 from allmende.cli import main
 from allmende.core.sortition import draw
 from allmende.lab.fork import Change
-from allmende.lab.served import Served
 from allmende.main import JOURNAL
 from allmende.main_forks import simulated_lines
 
@@ -27,18 +28,20 @@ SEED = "5e" * 32
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("market")
-    with Served(folder / "data", "--no-local-model", "--no-starter") as served:
-        yield served
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Address and administrator's key."""
+    with Doors(tmp_path_factory.mktemp("market")) as doors:
+        serving = serve(doors.market.app)
+        yield doors.run(serving.__aenter__()), doors.admin
+        doors.run(serving.__aexit__(None, None, None))
 
 
 @pytest.fixture(scope="module")
-def run(market: Served) -> Run:
+def run(market: tuple[str, str]) -> Run:
     """`allmende words…` with the administrator's key; must exit with `code`."""
 
-    def run_(*words: str, code: int = 0, key: str = market.key) -> Result:
-        given = {"ALLMENDE_URL": market.url, "ALLMENDE_KEY": key}
+    def run_(*words: str, code: int = 0) -> Result:
+        given = dict(zip(("ALLMENDE_URL", "ALLMENDE_KEY"), market, strict=True))
         result = CliRunner().invoke(main, list(words), env=given)
         assert result.exit_code == code, result.output + result.stderr
         return result
@@ -99,9 +102,9 @@ def test_a_jury_that_cannot_be_is_refused(run: Run, people: list[str]) -> None:
     assert "chain" in run("govern", "jury", "2", *node, code=3).stderr
 
 
-def test_names_are_for_members(market: Served, run: Run, people: list[str]) -> None:
+def test_names_are_for_members(market: tuple[str, str], run: Run, people: list[str]) -> None:
     run("govern", "jury", "2", "--source", "dice")
-    with urlopen(f"{market.url}/api/juries", timeout=30) as answer:
+    with urlopen(f"{market[0]}/api/juries", timeout=30) as answer:
         row = json.load(answer)[0]
     assert row["pool"] is None
     assert row["list_sha256"]

@@ -26,7 +26,7 @@ from allmende.lab.capture import (
 )
 
 TOWN = Town()
-CROWDS = [crowd(TOWN, seed) for seed in range(6)]
+CROWDS = [crowd(TOWN, seed) for seed in range(4)]
 WORKED = Crowd((0.5, 0.5), (True, False), (True, False))
 QUADRATIC = DESIGNS["one chamber, quadratic"]
 
@@ -47,7 +47,7 @@ def test_half_of_the_others_stake_comes_so_a_third_and_one_share_more_wins() -> 
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sampled_from([*DESIGNS]), st.integers(0, 5), st.integers(0, 98), st.sampled_from(VOICES))
+@given(st.sampled_from([*DESIGNS]), st.integers(0, 3), st.integers(0, 98), st.sampled_from(VOICES))
 def test_more_stake_never_loses(name: str, seed: int, percent: int, voices: int) -> None:
     terms, others = DESIGNS[name], CROWDS[seed]
     if captured(terms, others, percent * 10_000, voices):
@@ -64,7 +64,7 @@ def test_the_least_stake_is_the_least() -> None:
 
 def test_each_further_wall_costs_more() -> None:
     one, two, mission = [
-        sorted(cheapest(terms, other, TOWN).credits for other in CROWDS)[3]
+        sorted(cheapest(terms, other, TOWN).credits for other in CROWDS)[2]
         for terms in (ORDINARY, MONEY, MISSION)
     ]
     assert one < two < mission
@@ -81,7 +81,7 @@ def test_square_roots_make_stake_without_voices_dear() -> None:
 
 
 def test_the_report_ends_well_and_says_what_it_assumed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(3, TOWN) == 0
+    assert main(2, TOWN) == 0
     said = capsys.readouterr().out
     assert "fails in every seed" in said
     assert "assumed" in said
