@@ -104,6 +104,11 @@ COMMANDS: dict[str, type[c.Command]] = {
 }
 """Everything else (reserve, capture, tick, ...) is the house's own and has no door."""
 
+POSTS = {
+    "/api/import_member": "A member's tree from another market, docs/portability.md. Operators."
+}
+"""What is posted and is no command of its own."""
+
 NOUN = {
     "add_member": "member",
     "issue_key": "key",
@@ -230,6 +235,8 @@ def openapi(market: str, lookups: Mapping[str, str]) -> dict[str, Any]:
     paths: dict[str, Any] = {f"/api/{name}": _post(name, kind) for name, kind in shapes.items()}
     for path, says in lookups.items():
         paths[path] = {"get": {"summary": says, "responses": {"200": {"description": says}}}}
+    for path, says in POSTS.items():
+        paths[path] = {"post": {"summary": says, "responses": {"200": {"description": says}}}}
     return {
         "openapi": "3.1.0",
         "info": {"title": f"{market}: accounts", "version": "1"},
