@@ -194,6 +194,7 @@ def test_numbers_beyond_any_journal_are_refused_at_the_door(pair: list[Town]) ->
     wanted = {"market": a.public_key, "after": 0, "upto": 10**30}
     assert a.post("/api/federation/links", wanted).code == "bad_request"
     assert a.post("/api/federation/links", {**wanted, "after": -1, "upto": 3}).code == "bad_request"
+    assert a.get(f"/api/federation/passages/b/{10**30}", a.admin).code == "not_found"
     head = {**a.heads()["head"], "frames": 10**30}
     assert a.post("/api/federation/heads", {"heads": [head]}).code == "bad_request"
     assert a.post("/api/federation/heads", {"heads": [a.heads()["head"]] * 300}).code == (

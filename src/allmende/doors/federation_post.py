@@ -24,6 +24,7 @@ from allmende.ports import Clock
 from allmende.wire import journal, passage
 from allmende.wire.passage import File, Unproved
 
+NUMBER_END = 2**53
 ROUND_MAX = 100
 """Passages delivered to one peer in one round."""
 
@@ -117,7 +118,7 @@ class Post:
     async def _file(self, kind: str, market: str, number: int) -> bytes:
         """The proof of what we said. Refused where it is not said, or may not be signed."""
         await self._own.follow()
-        found = self._memory.said(kind, market, number)
+        found = self._memory.said(kind, market, number) if 0 < number < NUMBER_END else None
         if found is None:
             raise Refused(Why.NOT_FOUND, f"No {kind} {number} is in the journal as yet.")
         frame = await self._own.frame(found.first)
