@@ -288,6 +288,10 @@ def test_bad_input_names_what_is_wrong_and_moves_nothing(tmp_path: Path) -> None
         assert "not on its way" in told
         assert "no validator's file" in await town.redeem(str(town.record), exit_code=1)
         one, two = await town.sign("vera", "vito")
+        for wrong in ({"amount": -1}, {"kind": "gift"}, {"to": "anna"}, {"nonce": 2**256}):
+            broken = str(town.folder / "broken.json")
+            write(broken, read(one) | wrong)
+            assert "no validator's file" in await town.redeem(broken, exit_code=1)
         raised = read(one) | {"amount": read(one)["amount"] + 1}
         write(one, raised)
         assert "is not its signature" in await town.redeem(one, exit_code=1)

@@ -167,6 +167,9 @@ def test_what_is_signed_is_what_the_file_says_and_for_one_chain(tmp_path: Path) 
 
         raised = changed("raised.json", value=2 * ETHER)
         assert "is not its signature" in await town.execute(raised, exit_code=1)
+        for wrong in ({"value": -1}, {"to": "anna"}, {"data": "0xx"}, {"nonce": 2**256}):
+            broken = changed("broken.json", **wrong)
+            assert "no proposal" in await town.execute(broken, exit_code=1)
         payment = msgspec.structs.replace(whole.payment, chain_id=8_453)
         signed = {
             one.address: "0x" + one.sign_digest(digest(payment)).hex() for one in OWNERS.values()

@@ -16,6 +16,7 @@ from allmende.adapters.chain.bridge_acts import (
     Attestation,
     attestation,
     attested,
+    checked,
     depart,
     merged,
     redeem,
@@ -195,6 +196,6 @@ def redeem_(files: tuple[Path, ...], record: Path | None, key: Path, **more: Any
 
 def _read(file: Path) -> Attestation:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Attestation)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return checked(msgspec.json.decode(file.read_bytes(), type=Attestation))
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise Failed(f"{file} is no validator's file: {error}") from None

@@ -224,8 +224,9 @@ def _safe(data: str | None, safe: str | None) -> str:
 def _proposal(file: Path) -> Proposal:
     try:
         found = msgspec.json.decode(file.read_bytes(), type=Proposal)
+        digest(found.payment)
         signers(found)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, OverflowError) as error:
         raise Failed(f"{file} is no proposal of a treasury: {error}") from None
     return found
 

@@ -10,13 +10,14 @@ Worked number: with 2 of 3 validators two files of one signature each are one ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from eth_utils.crypto import keccak
 from msgspec import Struct, structs
 
 from allmende.adapters.chain.account import Account
-from allmende.adapters.chain.bridge import Both, End, Flying
+from allmende.adapters.chain.bridge import AWAY, HOME, Both, End, Flying
 from allmende.adapters.chain.hand import Hand
 from allmende.adapters.chain.signing import recovered
 from allmende.adapters.chain.tokens import Erc20
@@ -26,6 +27,7 @@ from allmende.ports import ChainFailed, Mined
 from allmende.wire.bridging import Transfer, arrival_digest, refund_digest
 
 ARRIVAL, REFUND = "arrival", "refund"
+_ADDRESS = re.compile("0x[0-9a-f]{40}")
 
 
 class Attestation(Struct, frozen=True, kw_only=True):
@@ -52,6 +54,16 @@ class Attestation(Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """For a file."""
         return f"{self.kind}-{self.source}-{self.nonce}"
+
+
+def checked(said: Attestation) -> Attestation:
+    """ValueError for a file that says what no transfer is."""
+    numbers = (said.nonce, said.amount, said.deadline)
+    fine = said.kind in (ARRIVAL, REFUND) and said.source in (HOME, AWAY)
+    fine = fine and all(0 <= number < 2**256 for number in numbers)
+    if not fine or not all(_ADDRESS.fullmatch(one) for one in (said.sender, said.to)):
+        raise ValueError(f"{said.name} is no transfer of a bridge")
+    return said
 
 
 def attestation(kind: str, source: str, transfer: Transfer) -> Attestation:
