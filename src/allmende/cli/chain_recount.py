@@ -18,6 +18,7 @@ from allmende.doors.assembly_follow import require_same, take, told_between
 from allmende.wire.assembly import Book
 from allmende.wire.recount_votes import Taken, behind, differences
 
+STAKES = ("stake yes", "stake no")
 OURS = ("Stake", "Assembly")
 
 
@@ -94,13 +95,20 @@ def _row(book: Book, number: int, now: int) -> dict[str, Any]:
     }
 
 
+def _shares(units: int) -> str:
+    """Whole shares, exact."""
+    whole, rest = divmod(units, 10**18)
+    return f"{whole}.{rest:018}".rstrip("0").rstrip(".")
+
+
 def _say(
     book: Book, rows: list[dict[str, Any]], wrong: list[str], late: int, votes_only: bool
 ) -> None:
-    table(rows, list(rows[0]) if rows else ["number"], "Nothing was proposed yet.")
+    shown = [{**row, **{name: _shares(int(row[name])) for name in STAKES}} for row in rows]
+    table(shown, list(rows[0]) if rows else ["number"], "Nothing was proposed yet.")
     votes = sum(len(its.votes) for its in book.proposals.values())
-    click.echo(f"\n{votes} votes on {len(rows)} proposals counted again: {book.stakes.staked} base")
-    click.echo(f"units are staked, {book.heads} members are on the roll.")
+    click.echo(f"\nVotes counted again: {votes}, on proposals: {len(rows)}. Shares staked:")
+    click.echo(f"{_shares(book.stakes.staked)}, members on the roll: {book.heads}.")
     for one in wrong:
         click.echo(f" BAD  {one}")
     if late:

@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 from allmende.adapters.chain.institutions import ChainCommons
+from allmende.adapters.chain.leaving_acts import when
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
 from allmende.cli.commons import CREDIT, GOVERNING, Acting, acting, by_wallet
 from allmende.cli.show import out_json
 from allmende.core.parameters import RANKS
-from allmende.core.tally import STATUSES
 from allmende.core.units import pico
 
 Act = Callable[[ChainCommons, Acting], Awaitable[dict[str, Any]]]
@@ -142,10 +142,12 @@ def queue_(where: dict[str, Any], key: Path, number: int) -> None:
     """Say on the chain that a proposal passed, once the voting is over. Anybody may."""
 
     async def act(commons: ChainCommons, hand: Acting) -> dict[str, Any]:
-        await _require(commons, number, "passed")
         await hand.do("Assembly", "queue", number)
         eta = (await commons["Assembly"].get("proposals", None, number))[6]
-        return {"eta": eta, "says": f"Proposal {number} is queued; it can be executed from {eta}."}
+        return {
+            "eta": eta,
+            "says": f"Proposal {number} is queued; it can be executed from {when(eta)}.",
+        }
 
     run(where, key, act)
 
@@ -157,7 +159,6 @@ def execute_(where: dict[str, Any], key: Path, number: int) -> None:
     """Do what was decided, once its delay is over. Anybody may; its deposit goes back too."""
 
     async def act(commons: ChainCommons, hand: Acting) -> dict[str, Any]:
-        await _require(commons, number, "queued")
         calls = await _calls(commons, number)
         await hand.do("Assembly", "execute", number, calls)
         if (await commons["Assembly"].get("proposals", None, number))[10]:
@@ -165,12 +166,6 @@ def execute_(where: dict[str, Any], key: Path, number: int) -> None:
         return {"says": f"Proposal {number} is executed."}
 
     run(where, key, act)
-
-
-async def _require(commons: ChainCommons, number: int, wanted: str) -> None:
-    found = STATUSES[int(await commons["Assembly"].get("status", None, number))]
-    if found != wanted:
-        raise Failed(f"Proposal {number} is {found}, and would have to be {wanted}.")
 
 
 async def _calls(commons: ChainCommons, number: int) -> list[tuple[str, bytes]]:
