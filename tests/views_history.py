@@ -12,14 +12,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from allmende.adapters.sqlite_journal import SqliteJournal
+from allmende.core import charter_commands as h
 from allmende.core import commands as c
 from allmende.core import custody_commands as w
 from allmende.core import drill_commands as d
 from allmende.core import events as e
 from allmende.core import evidence_commands as v
 from allmende.core import exchange_commands as x
+from allmende.core import jury_commands as j
 from allmende.core import machine
 from allmende.core.actors import Actor, Registry, Stake, Supply
+from allmende.core.charter import GRANT, PARAMETER, Decision
 from allmende.core.contracts import LOT, Instrument
 from allmende.core.custody import CHAIN, Permit
 from allmende.core.evidence import Assessment, Evidence
@@ -75,6 +78,11 @@ def founding() -> list[c.Command]:
         c.SetParameter(at=START, name="drills_allowed", value=1),
         c.SetParameter(at=START, name="drill_seconds", value=3_600),
         c.SetParameter(at=START, name="breaker_ppm", value=10_000_000),
+        j.CallJury(at=START, size=2, source="block 7"),
+        j.DrawJury(at=START, id="1", seed="ab" * 32),
+        h.GiveCharter(at=START, assembly="0x" + "c3" * 20, chain_id=1),
+        h.Enact(at=START, decision=Decision(1, PARAMETER, "levy_ppm", 20_000, START)),
+        h.Enact(at=START, decision=Decision(2, GRANT, "a", RICH, START)),
     ]
 
 
