@@ -41,7 +41,7 @@ class Votes:
         self._page = page
         self._aside = aside
         self._lock = asyncio.Lock()
-        self._of = -1
+        self._of: tuple[dict[str, int], list[Decided]] = {}, []
         self._power: Sequence[Figure] = ()
 
     def proposals(self) -> list[Row]:
@@ -72,18 +72,18 @@ class Votes:
         return 0 if self._follow is None else self._follow.record.chain_id
 
     async def power(self) -> Sequence[Figure]:
-        """Once for each block that told something."""
+        """Once for all who look, until somebody stakes, leaves, or a vote ends."""
         page, follow = self._page, self._follow
         if page is None or follow is None or not follow.book.stakes.votes:
             return ()
+        decided = [_decided(p) for p in follow.book.proposals.values() if _over(p, page)]
+        of = dict(follow.book.stakes.votes), decided
         async with self._lock:
-            if self._of != follow.upto:
+            if self._of != of:
                 about = About(of="votes", window="all", denominator="all stake", grade="ledger")
-                decided = [_decided(p) for p in follow.book.proposals.values() if _over(p, page)]
-                stakes = dict(follow.book.stakes.votes)
                 work = self._aside or _here
-                self._power = await asyncio.to_thread(work, figures, about, stakes, decided)
-                self._of = follow.upto
+                self._power = await asyncio.to_thread(work, figures, about, of[0], of[1])
+                self._of = of
         return self._power
 
     @property

@@ -29,10 +29,11 @@ EXACT_STEPS = 5_000_000
 """Sums to be kept, times different weights: some seconds. Beyond it, coalitions are drawn."""
 SUBSETS_VOTERS = 16
 """So few voters are counted coalition by coalition, whatever they weigh."""
-DRAWS = 20_000
+DRAWS, LEAST_DRAWS, DRAWN_STEPS = 20_000, 1_000, 20_000_000
+"""Coalitions; of many voters fewer, so that it stays some seconds, and the range is wider."""
 DOUBT = 0.01
 """The chance that a drawn power lies outside its range."""
-METHOD = f"drawn: {DRAWS} coalitions from a seed, Hoeffding's bound at {1 - DOUBT:.0%}"
+METHOD = f"{LEAST_DRAWS} to {DRAWS} coalitions from a seed, Hoeffding's bound at {1 - DOUBT:.0%}"
 
 
 class Power(NamedTuple):
@@ -203,7 +204,8 @@ def _drawn(weights: Mapping[str, int], quota: int, chance: Random) -> Power:
     names = sorted(weights, key=lambda name: -weights[name])
     sizes = [weights[name] for name in names]
     counts = [0] * len(names)
-    for _ in range(DRAWS):
+    draws = min(DRAWS, max(LEAST_DRAWS, DRAWN_STEPS // len(names)))
+    for _ in range(draws):
         members = chance.getrandbits(len(names))
         held = sum(size for place, size in enumerate(sizes) if members >> place & 1)
         for place, size in enumerate(sizes):
@@ -212,10 +214,10 @@ def _drawn(weights: Mapping[str, int], quota: int, chance: Random) -> Power:
                 if size < gap:
                     continue
                 counts[place] += 1
-    doubt = Fraction(sqrt(log(2 / DOUBT) / (2 * DRAWS)))
+    doubt = Fraction(sqrt(log(2 / DOUBT) / (2 * draws)))
     swings = {}
     for name, count in zip(names, counts, strict=True):
-        found = Fraction(count, DRAWS)
+        found = Fraction(count, draws)
         swings[name] = (max(Fraction(0), found - doubt), min(Fraction(1), found + doubt))
     low, high = sum(s[0] for s in swings.values()), sum(s[1] for s in swings.values())
     shares = {
