@@ -52,6 +52,7 @@ def test_a_buyer_gets_back_exactly_what_he_paid_once(rig: Sale) -> None:
         rig.sale.refund(number, sender=ANNA.address)
     assert (rig.sale.sold(), rig.sale.raised(), rig.sale.held()) == (0, 0, 0)
     assert rig.share.totalSupply() == 0
+    rig.buy(ANNA, rig.terms.person_cap)  # what was taken back is off his cap too
 
 
 def test_nobody_takes_anothers_purchase_back_and_nobody_too_late(rig: Sale) -> None:
