@@ -20,10 +20,11 @@ from allmende.adapters import chain_contracts
 from allmende.adapters.chain import establish as establishing
 from allmende.adapters.chain import voting
 from allmende.adapters.chain.account import Account
-from allmende.adapters.chain.establish import NAMES, Founding, establish
+from allmende.adapters.chain.establish import Founding, establish
 from allmende.adapters.chain.institutions import ChainCommons
 from allmende.wire.credential import Credential, credential_digest, member_hash
 
+NAMES = ("Share", "Stake", "Assembly")
 SHARE = 10**18
 CREDIT = 10**12
 REGISTRAR = Account(bytes(31) + b"\x07")
@@ -98,10 +99,11 @@ async def assembled(folder: Path, kind: str = "embedded") -> AsyncIterator[Here]
 
 @contextlib.contextmanager
 def minting() -> Iterator[None]:
-    """Here the founder mints, in place of a sale."""
-    before = establishing.GRANTS
-    establishing.GRANTS = (*before, establishing.Grant("Share", "MINTER", "founder"))
+    """Here the founder mints, in place of a sale, and there is no more than votes take."""
+    before = establishing.GRANTS, establishing.CREATIONS
+    establishing.GRANTS = (*before[0], establishing.Grant("Share", "MINTER", "founder"))
+    establishing.CREATIONS = tuple(one for one in before[1] if one.name in NAMES)
     try:
         yield
     finally:
-        establishing.GRANTS = before
+        establishing.GRANTS, establishing.CREATIONS = before

@@ -27,7 +27,7 @@ WHO = st.integers(0, len(PEOPLE) - 1)
 AMOUNT = st.sampled_from((0, 1, 2, 7, 30, 30, 100, 101))
 NUMBER = st.integers(1, 4)
 SHARES, NAMES = 150, ("hold_seconds", "operator_fee_ppm", "levy_ppm")
-RUNS = settings(max_examples=max(12, settings.default.max_examples // 4))
+RUNS = settings(max_examples=max(6, settings.default.max_examples // 10))
 WAITS = st.sampled_from((1, UNBONDING, VOTING // 2, VOTING, DELAY, WINDOW))
 CALLS = st.lists(
     st.one_of(
