@@ -55,7 +55,7 @@ def mine() -> Mine:
     st.integers(1, 10**6),
     st.integers(0, 4),
 )
-@settings(max_examples=max(15, settings.default.max_examples // 4))
+@settings(max_examples=max(10, settings.default.max_examples // 6))
 def test_lab_desk_and_contract_give_the_same_claimable_sums(
     work: list[tuple[int, tuple[int, ...], int]],
     owned: tuple[int, ...],
