@@ -54,8 +54,8 @@ def _bridge(stage: ChainStage, node: str, carla: Purse) -> None:
     limits = ("--threshold", "2", "--per-transfer", "50", "--per-day", "200", "--terms", "demo")
     who = ("--guardian", people[0].address, "--token", str(stage.chain()["token"]))
     stage.run("bridge", "deploy", *nodes, *_by(carla), *chosen, *limits, *who,
-              *("--data", str(folder)))  # fmt: skip
-    both = ("--record", str(folder / "bridge.json"), *nodes)
+              *("--data", str(stage.data)))  # fmt: skip
+    both = ("--record", str(stage.data / "bridge.json"), *nodes)
     with _validators(people[:2], folder, both):
         tell.say("three validators, of whom two must sign; each looks through nodes of its own")
         stage.run("bridge", "lock", THERE, *both, *_by(carla))
@@ -70,6 +70,7 @@ def _bridge(stage: ChainStage, node: str, carla: Purse) -> None:
         stage.run("bridge", "redeem", *back, *both, *_by(carla))
     said = stage.run("bridge", "status", *both)
     promise(said.count(LEFT) == 2, "as much should be locked as is minted")
+    wait_for(lambda: (stage.facts()["bridge"] or {}).get("locked") == "15", "the market's page")
     tell.good(f"{THERE} went there and {BACK} came back: {LEFT} locked, {LEFT} minted")
 
 
