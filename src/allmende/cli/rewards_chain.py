@@ -104,7 +104,7 @@ def look(place: Place, client: Client, epoch: int) -> There:
             head = await chain.block()
             if head is None:
                 raise ChainFailed("lagging", "the node has no blocks")
-            now_s = max(head.time_s, SystemClock().now() // 1_000_000)
+            now_s = max(head.time_s + 1, SystemClock().now() // 1_000_000)
             listed = await seen.listed(emission, epoch, now_s, head.number)
             return There(emission.address, listed, await seen.terms(emission, head.number))
 

@@ -1,9 +1,11 @@
 """Emission: what the contract that gives out shares says, read at one block.
 
-Rule: states are named by the block's own time, and by nothing that a publisher says.
+Rule: states are named by the second that the next block has at least, and by nothing that a
+publisher says: a chain whose blocks come when they are wanted may be ahead of the clock.
 Invariant: "open" is a list that can be claimed, "audit" one that can still be voided, "none" an
 epoch without a list.
-Worked number: a list that opens at second 1_000 is in audit at a block of 999 and open at 1_000.
+Worked number: a list that opens at second 1_000 is in audit where the next block may have 999, and
+open where it has 1_000.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ async def terms(emission: Institution, at: int | None = None) -> Terms:
 
 
 async def listed(emission: Institution, epoch: int, now_s: int, at: int | None = None) -> Listed:
-    """`now_s` is the block's second."""
+    """`now_s` is what the next block has at least."""
     root, total, rule, opens, claimed = await emission.get("epochs", at, epoch)
     voids = int(await emission.get("voids", at, epoch))
     text = hexed(root)

@@ -104,7 +104,7 @@ class RewardsDoor:
         emission, (text, rule) = self._emission(), await self._ruled()
         commons = self._known()
         block = await commons.newest_block()
-        now_s = max(await commons.time_s(block), self._clock.now() // SECOND)
+        now_s = max(await commons.time_s(block) + 1, self._clock.now() // SECOND)
         seen = await emission.logs("Published", commons.record.block, block)
         epochs = sorted({int(one.fields["epoch"]) for one in seen}, reverse=True)[:SHOWN]
         lists = [await chain.listed(emission, epoch, now_s, block) for epoch in epochs]
