@@ -28,6 +28,8 @@ from allmende.main import Market, Settings
 
 T = TypeVar("T")
 HOST = "market.test"
+PATIENCE_S = 120
+"""Far above what anything takes, contracts that compile on a busy machine included."""
 RECEIPTS = 24
 """Enough for figures that everybody may see."""
 
@@ -62,7 +64,7 @@ class Doors:
         self.admin = self.first = ""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE_S)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -221,7 +223,13 @@ class Doors:
         spender = self.key("uni", budget="lab")
         for number in range(count):
             self.receipt(f"r-{number}", spender)
+        self.folded()
         return spender
+
+    def folded(self) -> None:
+        """Wait until the read models have what the desk has; pages wait for some seconds only."""
+        there = self.market._views.caught_up(self.market.desk.committed, PATIENCE_S)
+        assert self.run(there), "the read models do not follow"
 
     def rows(self, name: str, cookie: str = "", query: str = "") -> list[dict[str, str]]:
         """A table of the observatory, `section.table`, as its file says it."""

@@ -275,9 +275,7 @@ def test_the_public_sees_a_small_host_with_others_and_every_sum(tmp_path: Path) 
 def test_a_market_may_say_how_small_is_too_small(tmp_path: Path) -> None:
     with Doors(tmp_path, min_cell=2) as market:
         market.furnish()
-        spender = market.key("uni", budget="lab")
-        for number in range(3):
-            market.receipt(f"r-{number}", spender)
+        market.receipts(3)
         assert sum(int(row["pico_credits"]) for row in market.rows("value.role")) == 3 * PRICE
 
 

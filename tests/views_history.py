@@ -81,7 +81,7 @@ def founding() -> list[c.Command]:
         j.CallJury(at=START, size=2, source="block 7"),
         j.DrawJury(at=START, id="1", seed="ab" * 32),
         h.GiveCharter(at=START, assembly="0x" + "c3" * 20, chain_id=1),
-        h.Enact(at=START, decision=Decision(1, PARAMETER, "levy_ppm", 20_000, START)),
+        h.Enact(at=START, decision=Decision(1, PARAMETER, "notice_seconds", 3_600, START)),
         h.Enact(at=START, decision=Decision(2, GRANT, "a", RICH, START)),
     ]
 

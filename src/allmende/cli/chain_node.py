@@ -88,7 +88,7 @@ def give_(market: Market, address: str, amount: str, reference: str) -> None:
 @click.option("--node", default=EMBEDDED.name, help="`anvil` from the PATH, or a node's address.")
 @click.option("--profile", default=ANVIL.name, help="Which kind of chain the node leads to.")
 def demo_(node: str, profile: str) -> None:
-    """Custody, settlement, rights, a paid call and an exit, with wallets of their own.
+    """Custody, settlement, rights, a paid call, shares, titles, a vote, a bridge, and an exit.
 
     On the embedded chain, or with --node on another one, whose operator the demo becomes.
     """

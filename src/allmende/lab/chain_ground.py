@@ -78,8 +78,8 @@ def checked(where: Where) -> Where:
 
 
 @contextmanager
-def ground(where: Where, data: Path, run: Callable[..., str]) -> Iterator[Ground]:
-    """`run` is for commands that people shall see."""
+def ground(where: Where, data: Path, run: Callable[..., str], *, members: bool) -> Iterator[Ground]:
+    """`run` is for commands that people shall see; `members` puts up their contracts as well."""
     if where.node == EMBEDDED:
         yield Ground("the embedded chain", ("--chain", EMBEDDED, "--chain-terms", TERMS))
         return
@@ -89,7 +89,8 @@ def ground(where: Where, data: Path, run: Callable[..., str]) -> Iterator[Ground
         whose = ("--data", str(data), "--node", url, "--profile", where.profile)
         roles = () if where.profile == ANVIL else ("--guardian", operator, "--commons", operator)
         run("chain", "deploy", *whose, "--terms", TERMS, *roles, lines=4)
-        run("chain", "establish", *whose, "--terms", TERMS, "--mode", MODE, lines=4)
+        if members:
+            run("chain", "establish", *whose, "--terms", TERMS, "--mode", MODE, lines=4)
         options = ("--chain", url, "--chain-profile", where.profile, "--chain-terms", TERMS)
         yield Ground(_name(url), options, url, where.profile)
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from allmende.core.contracts import LOT
 from allmende.core.units import credits, pico
-from allmende.lab import chain_commons
 from allmende.lab.burst import burst
 from allmende.lab.chain_stage import ChainStage
 from allmende.lab.member import Member
@@ -29,12 +29,13 @@ RIGHT = "words"
 DEPOSIT, ALLOWED = "20", "10"
 
 
-def play(stage: ChainStage) -> None:
-    """Everything that needs the operator; what needs none is chain_exit."""
-    asyncio.run(_play(stage))
+def play(stage: ChainStage, more: Callable[[ChainStage], None]) -> None:
+    """Everything that needs the operator, `more` before somebody prepares to leave; what needs
+    none is chain_exit."""
+    asyncio.run(_play(stage, more))
 
 
-async def _play(stage: ChainStage) -> None:
+async def _play(stage: ChainStage, more: Callable[[ChainStage], None]) -> None:
     """The scenes block, so they are on a thread: the provider is served from this loop."""
     async with Provider() as provider:
         await asyncio.to_thread(opening, stage)
@@ -49,7 +50,7 @@ async def _play(stage: ChainStage) -> None:
             if await asyncio.to_thread(settled, stage, before, time.monotonic() - began):
                 break
         await asyncio.to_thread(proved, stage)
-        await asyncio.to_thread(chain_commons.play, stage)
+        await asyncio.to_thread(more, stage)
         await asyncio.to_thread(leaving, stage)
 
 

@@ -39,7 +39,7 @@ class Purse(Struct, frozen=True):
 def play(stage: ChainStage) -> None:
     with _second_chain(stage) as (node, carla):
         _bridge(stage, node, carla)
-    _treasury(stage, carla)
+    _treasury(stage, _rich(stage, "dora"))
 
 
 # The bridge -----------------------------------------------------------------------------------
@@ -103,11 +103,7 @@ def _validators(people: list[Purse], folder: Path, both: tuple[str, ...]) -> Ite
 @contextmanager
 def _second_chain(stage: ChainStage) -> Iterator[tuple[str, Purse]]:
     """Its address, and somebody with gas on both chains and credit on the first."""
-    carla = purse(stage, "carla")
-    stage.ask("chain/give", address=carla.address, amount="50", reference="for carla")
-    wallet = Wallet(stage.node, carla.file.read_text())
-    wait_for(lambda: wallet.ether() > 0, "carla's gas")
-    wait_for(lambda: wallet.balance(stage.chain()["token"]) > 0, "carla's credit")
+    carla = _rich(stage, "carla")
     data = stage.data.parent / "second"
     words = ("chain", "node", "--data", str(data), "--fund", carla.address)
     command = [sys.executable, "-m", "allmende.cli", *words]
@@ -122,24 +118,34 @@ def _second_chain(stage: ChainStage) -> Iterator[tuple[str, Purse]]:
             process.terminate()
 
 
+def _rich(stage: ChainStage, name: str) -> Purse:
+    """Somebody with gas and credit on the market's chain."""
+    found = purse(stage, name)
+    stage.ask("chain/give", address=found.address, amount="50", reference=f"for {name}")
+    wallet = Wallet(stage.node, found.file.read_text())
+    wait_for(lambda: wallet.ether() > 0, f"{name}'s gas")
+    wait_for(lambda: wallet.balance(stage.chain()["token"]) > 0, f"{name}'s credit")
+    return found
+
+
 # The treasury ---------------------------------------------------------------------------------
 
 
-def _treasury(stage: ChainStage, carla: Purse) -> None:
+def _treasury(stage: ChainStage, dora: Purse) -> None:
     tell, folder, token = stage.tell, stage.data.parent, str(stage.chain()["token"])
     tell.step("A treasury: Safe's own contracts, two of three owners sign")
     where = ("--data", str(folder), *stage.ground.read(stage.node), *stage.cache())
     owners = [purse(stage, name) for name in OWNERS]
     chosen = [word for one in owners for word in ("--owner", one.address)]
-    stage.run("treasury", "deploy", *chosen, "--threshold", "2", *where, *_by(carla), lines=1)
+    stage.run("treasury", "deploy", *chosen, "--threshold", "2", *where, *_by(dora), lines=1)
     safe = _safe(folder)
-    wallet = Wallet(stage.node, carla.file.read_text())
+    wallet = Wallet(stage.node, dora.file.read_text())
     wallet.transfer(token, safe, 10 * 10**12)
     before = Wallet(stage.node, owners[0].file.read_text()).balance(token)
     file = str(folder / "prize.json")
     pay = ("--to", owners[0].address, "--amount", PRIZE, "--token", token, "--says", "a prize")
     stage.run("treasury", "propose", *where, *pay, "--out", file)
-    reach = (*stage.ground.read(stage.node), *stage.cache(), *_by(carla))
+    reach = (*stage.ground.read(stage.node), *stage.cache(), *_by(dora))
     stage.run("treasury", "sign", file, *_by(owners[0]))
     tell.say("with one signature:")
     _refused(stage, "1 of 2 signatures", "treasury", "execute", file, *reach)

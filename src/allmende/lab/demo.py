@@ -46,7 +46,7 @@ def main(echo: Callable[[str], None]) -> int:
             scenes.ending(stage)
         proof.receipts(data, stage.files, tell)
         proof.books(data, stage.digest, tell)
-    chain_demo.play(tell)
+    chain_demo.play(tell, members=False)
     tell.step("Done")
     tell.say(f"That took {time.monotonic() - began:.0f} s. To keep a market running: make serve")
     return 0

@@ -4,8 +4,8 @@ Rule: "embedded" is the chain beside the market, everything else the address of 
 here on nobody asks which.
 Invariant: an embedded chain begins with all of its ether on the operator's account, so what
 gas costs there is the operator's gift and never a wall.
-Worked number: 10**16 wei, a member's first gas, pay 5 million gas while the base fee is still
-1 gwei, and 5 billion once it has come down to the tip.
+Worked number: 3 * 10**16 wei, a member's first gas, pay 15 million gas while the base fee is
+still 1 gwei (a Safe takes 6), and 15 billion once it has come down to the tip.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from allmende.core.refusals import Refused, Why
 from allmende.ports import Ask, Chain, Clock, Send, Sender, Stage, Upstream, Wanted
 
 OPERATOR_WEI = 10**24
-"""What the operator has on a new embedded chain: gas for a hundred million members."""
-GAS_WEI = 10**16
+"""What the operator has on a new embedded chain: gas for thirty million members."""
+GAS_WEI = 3 * 10**16
 """What `gas_for` sends."""
 
 
