@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import msgspec
 from allmende.cli.bridge_reach import run, unit, with_record
 from allmende.cli.chain_exit import show
 from allmende.cli.client import Failed
+from allmende.cli.lazy import Mixed
 from allmende.cli.show import out_json, pairs
 
 try:
@@ -23,24 +23,10 @@ MORE = {
     "deploy": "bridge_deploy",
     **dict.fromkeys(("lock", "sign", "redeem"), "bridge_cross"),
 }
-"""Commands in modules of their own, where `deploy` is `deploy_`: name -> module here."""
+"""Commands in modules of their own: see lazy.Mixed."""
 
 
-class _Group(click.Group):
-    """A group that imports a command's module when the command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*MORE, *super().list_commands(ctx)]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in MORE:
-            return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(f"allmende.cli.{MORE[cmd_name]}")
-        command: click.Command = getattr(module, f"{cmd_name}_")
-        return command
-
-
-@click.group(cls=_Group)
+@click.group(cls=Mixed, more=MORE)
 def bridge() -> None:
     """A federated bridge: m of n validators can take everything that is locked."""
 

@@ -15,9 +15,10 @@ from allmende.adapters.chain.bridge_deploy import NORMS, BridgePlan, Site, begun
 from allmende.adapters.chain.bridge_deploy import deploy_bridge as put_up
 from allmende.adapters.chain.hand import Hand, wallet_of
 from allmende.adapters.chain.leaving import Token, profile_of
+from allmende.adapters.chain.reach import node_at
 from allmende.adapters.chain.record import keep_record, recall_record
 from allmende.adapters.clock import SystemClock
-from allmende.cli.bridge_reach import cached, reached, unit, with_key, with_nodes
+from allmende.cli.bridge_reach import cached, unit, with_key, with_nodes
 from allmende.cli.chain_exit import amount_of
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
@@ -53,7 +54,7 @@ def deploy_(data: str | None, key: Path, as_json: bool, **asked: Any) -> None:
 
 async def _deploy(file: Path, key: Path, asked: dict[str, Any]) -> BridgeRecord:
     contracts = await chain_contracts.load_all(cached(asked["cache"]), NAMES)
-    async with reached(asked["home_node"]) as home, reached(asked["away_node"]) as away:
+    async with node_at(asked["home_node"]) as home, node_at(asked["away_node"]) as away:
         here = await _site(home, asked["home_profile"], key)
         there = await _site(away, asked["away_profile"], key)
         fresh = await begun(here, there, contracts, asked["token"])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -13,13 +12,10 @@ import click
 
 from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
-from allmende.adapters.guard import Guard
-from allmende.adapters.upstream import HttpUpstream
 from allmende.cli.chain_exit import FILE as PATH
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
 from allmende.cli.folder import folder_of
-from allmende.ports import Chain
 
 try:
     from allmende.adapters.chain.bridge import (
@@ -36,8 +32,8 @@ try:
     from allmende.adapters.chain.hand import Hand, wallet_of
     from allmende.adapters.chain.leaving import Token, profile_of
     from allmende.adapters.chain.profiles import PROFILES, Profile
+    from allmende.adapters.chain.reach import node_at
     from allmende.adapters.chain.record import recall_record
-    from allmende.adapters.chain.rpc import chain_at
 except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
 
@@ -87,7 +83,7 @@ def run(
     async def go() -> T:
         found = _recalled(record)
         contracts = await chain_contracts.load_all(cached(cache), NAMES)
-        async with reached(home_node) as home, reached(away_node) as away:
+        async with node_at(home_node) as home, node_at(away_node) as away:
             ends = {}
             for name, chain, side in ((HOME, home, found.home), (AWAY, away, found.away)):
                 ends[name] = End(name, chain, profile(side), contracts, side)
@@ -114,17 +110,6 @@ def profile(side: SideRecord) -> Profile:
 
 def cached(cache: Path | None) -> Path:
     return cache or Path(click.get_app_dir("allmende")) / "contracts"
-
-
-@contextlib.asynccontextmanager
-async def reached(url: str) -> AsyncIterator[Chain]:
-    upstream = HttpUpstream(Guard())
-    chain = chain_at(upstream, url, private=True)
-    try:
-        yield chain
-    finally:
-        await chain.close()
-        await upstream.close()
 
 
 def hand(end: End, key: Path) -> Hand:

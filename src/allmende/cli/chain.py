@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import sqlite3
 import time
 from contextlib import closing
@@ -13,10 +12,9 @@ from typing import Any
 import click
 from msgspec import structs
 
-from allmende.adapters.guard import Guard
-from allmende.adapters.upstream import HttpUpstream
 from allmende.cli.chain_said import AWAY
 from allmende.cli.client import Failed, Unreachable
+from allmende.cli.lazy import Mixed
 from allmende.cli.offline import data_option
 from allmende.cli.show import out_json, pairs, table
 from allmende.main import Unset, settings
@@ -25,7 +23,7 @@ from allmende.ports import Chain, ChainFailed, Stage
 try:
     from allmende.adapters.chain.outbox import FILE, Outbox
     from allmende.adapters.chain.profiles import EMBEDDED, PROFILES, Profile
-    from allmende.adapters.chain.rpc import chain_at
+    from allmende.adapters.chain.reach import node_at
 except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
 
@@ -42,24 +40,10 @@ MORE = {
     "recount": "chain_recount",
     **dict.fromkeys(("node", "give", "demo"), "chain_node"),
 }
-"""Commands in modules of their own, where `deploy` is `deploy_`: name -> module here."""
+"""Commands in modules of their own: see lazy.Mixed."""
 
 
-class _Group(click.Group):
-    """A group that imports a command's module when the command is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *MORE]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in MORE:
-            return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(f"allmende.cli.{MORE[cmd_name]}")
-        command: click.Command = getattr(module, f"{cmd_name}_")
-        return command
-
-
-@click.group(cls=_Group)
+@click.group(cls=Mixed, more=MORE)
 def chain() -> None:
     """The chain: profiles, status, deployment."""
 
@@ -118,17 +102,12 @@ def _failed(failed: ChainFailed, market: str) -> Failed:
 
 
 async def _status(url: str, own: Profile | None, file: Path | None) -> dict[str, Any]:
-    upstream = HttpUpstream(Guard())
-    node = chain_at(upstream, url, private=True)
-    try:
+    async with node_at(url) as node:
         told = await _node(node, own)
         if file is not None:
             with closing(Outbox(file, readonly=True)) as outbox:
                 told |= await _sending(node, outbox, told["chain"])
         return told
-    finally:
-        await node.close()
-        await upstream.close()
 
 
 async def _node(node: Chain, own: Profile | None) -> dict[str, Any]:

@@ -33,8 +33,8 @@ try:
     from allmende.adapters.chain.institutions import recall as recall_institutions
     from allmende.adapters.chain.opened import OpenedChain
     from allmende.adapters.chain.profiles import EMBEDDED
+    from allmende.adapters.chain.reach import node_at
     from allmende.adapters.chain.record import FILE, keep, recall
-    from allmende.adapters.chain.rpc import chain_at
     from allmende.adapters.chain.signing import open_keys
     from allmende.adapters.chain.terms import NORMS, OF_PROFILE
     from allmende.adapters.chain.verify import verify
@@ -141,7 +141,7 @@ async def _verify(folder: Path, known: Deployment, node: str | None, market: str
             return await _looked(folder, known, opened.chain)
     if node is None and known.profile != EMBEDDED.name:
         raise Failed(f"It was deployed on {known.profile}: name a node of that with --node.")
-    async with _there(node or market) as chain:
+    async with node_at(node or market) as chain:
         return await _looked(folder, known, chain)
 
 
@@ -170,17 +170,6 @@ async def opened_chain(folder: Path, where: str, profile: str) -> AsyncIterator[
         finally:
             await opened.close()
             await upstream.close()
-
-
-@contextlib.asynccontextmanager
-async def _there(url: str) -> AsyncIterator[Chain]:
-    upstream = HttpUpstream(Guard())
-    chain = chain_at(upstream, url, private=True)
-    try:
-        yield chain
-    finally:
-        await chain.close()
-        await upstream.close()
 
 
 def _running(folder: Path) -> bool:

@@ -14,8 +14,6 @@ from msgspec import Struct, structs
 
 from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
-from allmende.adapters.guard import Guard
-from allmende.adapters.upstream import HttpUpstream
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
 from allmende.cli.show import out_json
@@ -27,7 +25,7 @@ try:
     from allmende.adapters.chain.hand import Hand, wallet_of
     from allmende.adapters.chain.leaving import FINAL, PENDING, Leaving, Token, profile_of
     from allmende.adapters.chain.leaving_acts import Acts, Stuck, words
-    from allmende.adapters.chain.rpc import chain_at
+    from allmende.adapters.chain.reach import node_at
     from allmende.adapters.chain.signing import Keys
 except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
@@ -230,13 +228,8 @@ def _run(
 
 @contextlib.asynccontextmanager
 async def reached(where: Where) -> AsyncIterator[tuple[Chain, Where]]:
-    upstream = HttpUpstream(Guard())
-    chain = chain_at(upstream, where.node, private=True)
-    try:
+    async with node_at(where.node) as chain:
         yield chain, where
-    finally:
-        await chain.close()
-        await upstream.close()
 
 
 def filled(where: dict[str, Any]) -> dict[str, Any]:

@@ -37,3 +37,22 @@ class Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, does) for name, (_, does) in self._listed.items()])
+
+
+class Mixed(click.Group):
+    """A group with commands of its own, and `more` in modules of theirs: name -> module in this
+    package, where `deploy` is `deploy_`."""
+
+    def __init__(self, *args: Any, more: Mapping[str, str], **given: Any) -> None:
+        super().__init__(*args, **given)
+        self._more = more
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *self._more]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._more:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"allmende.cli.{self._more[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_")
+        return command

@@ -13,8 +13,6 @@ import click
 
 from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
-from allmende.adapters.guard import Guard
-from allmende.adapters.upstream import HttpUpstream
 from allmende.cli.chain_said import said
 from allmende.cli.client import Client, Failed
 from allmende.cli.folder import ADDRESS, folder_of
@@ -27,7 +25,7 @@ try:
     from allmende.adapters.chain.hand import Hand, wallet_of
     from allmende.adapters.chain.institutions import ChainInstitution, recall
     from allmende.adapters.chain.leaving import profile_of
-    from allmende.adapters.chain.rpc import chain_at
+    from allmende.adapters.chain.reach import node_at
 except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
 
@@ -147,14 +145,9 @@ def _send(place: Place, client: Client, what: str, words: tuple[Any, ...]) -> di
 async def _emission(place: Place, client: Client) -> AsyncIterator[tuple[Chain, ChainInstitution]]:
     """The contract there, if its code is ours."""
     address = place.address(client)
-    upstream = HttpUpstream(Guard())
-    chain = chain_at(upstream, place.node or f"{client.url}/chain", private=True)
-    try:
+    async with node_at(place.node or f"{client.url}/chain") as chain:
         contracts = await chain_contracts.load_all(place.cache, (seen.CONTRACT,))
         ours = contracts[seen.CONTRACT]
         if not ours.made(await chain.code(address)):
             raise Failed(f"The code at {address} is not the Emission of this version.")
         yield chain, ChainInstitution(chain, ours, address)
-    finally:
-        await chain.close()
-        await upstream.close()

@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from functools import partial
 from typing import Any
 
 from allmende.core.units import credits
 from allmende.lab.burst import burst
 from allmende.lab.chain_stage import ChainStage
 from allmende.lab.member import Member
-from allmende.lab.provider import Provider
+from allmende.lab.provider import with_provider
 from allmende.lab.scenes import promise, wait_for
 from allmende.lab.served import Refusal
 
@@ -36,13 +37,7 @@ MAX = 2**255
 
 def play(stage: ChainStage) -> None:
     """From here on the market has a charter: no operator sets a rule any more."""
-    asyncio.run(_play(stage))
-
-
-async def _play(stage: ChainStage) -> None:
-    """The scene blocks, so it is on a thread: the provider is served from this loop."""
-    async with Provider() as provider:
-        await asyncio.to_thread(_scene, stage, provider.url)
+    with_provider(partial(_scene, stage))
 
 
 def _scene(stage: ChainStage, url: str) -> None:

@@ -13,6 +13,7 @@ import asyncio
 import json
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from allmende.core.checks import sealed
 from allmende.lab.burst import burst
 from allmende.lab.chain_stage import ChainStage
 from allmende.lab.member import Member
-from allmende.lab.provider import Provider
+from allmende.lab.provider import with_provider
 from allmende.lab.scenes import Broken, promise, wait_for
 from allmende.lab.wallet import Wallet
 
@@ -36,13 +37,7 @@ TRIES = 4
 
 def play(stage: ChainStage) -> None:
     """Needs the members' contracts on terms where an epoch is a second; brings its own people."""
-    asyncio.run(_play(stage))
-
-
-async def _play(stage: ChainStage) -> None:
-    """The scene blocks, so it is on a thread: the provider is served from this loop."""
-    async with Provider() as provider:
-        await asyncio.to_thread(_scene, stage, provider.url)
+    with_provider(partial(_scene, stage))
 
 
 def _scene(stage: ChainStage, url: str) -> None:

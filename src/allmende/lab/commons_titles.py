@@ -9,6 +9,7 @@ Worked number: sold for 10 credits with 10 %, the author gets 1 and the seller 9
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from allmende.core.units import credits, pico
 from allmende.lab.burst import burst
 from allmende.lab.chain_stage import ChainStage
 from allmende.lab.member import Member
-from allmende.lab.provider import Provider
+from allmende.lab.provider import with_provider
 from allmende.lab.scenes import promise, wait_for
 
 TITLE, MODEL, HOST, READER = "poet", "verse", "verses", "reader"
@@ -26,13 +27,7 @@ BODY = {"model": MODEL, "messages": [{"role": "user", "content": "A line."}], "m
 
 def play(stage: ChainStage) -> None:
     """Needs the members' contracts; brings its own host, reader and wallets."""
-    asyncio.run(_play(stage))
-
-
-async def _play(stage: ChainStage) -> None:
-    """The scene blocks, so it is on a thread: the provider is served from this loop."""
-    async with Provider() as provider:
-        await asyncio.to_thread(_scene, stage, provider.url)
+    with_provider(partial(_scene, stage))
 
 
 def _scene(stage: ChainStage, url: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -88,6 +89,16 @@ class Provider:
         writer.write(_event({"choices": [], "usage": _usage(limit)}))
         writer.write(_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
         await writer.drain()
+
+
+def with_provider(scene: Callable[[str], None]) -> None:
+    """Run a scene that blocks, while a provider is served at the address that it is given."""
+
+    async def play() -> None:
+        async with Provider() as provider:
+            await asyncio.to_thread(scene, provider.url)
+
+    asyncio.run(play())
 
 
 async def _head(reader: asyncio.StreamReader) -> dict[str, str]:
