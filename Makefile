@@ -18,7 +18,7 @@ DEV := .venv/.dev-$(call sum,requirements/run.txt requirements/dev.txt)
 SIDE_BY_SIDE = -n $$(( $$(nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile --no-loadscope-reorder
 
 .NOTPARALLEL:
-.PHONY: help demo serve test check fuzz matcher contracts anvil mutants proofs crash sim overshoot bench views lock clean
+.PHONY: help demo serve test check fuzz matcher contracts storms anvil mutants proofs crash sim overshoot bench views lock clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -53,6 +53,11 @@ contracts: $(DEV) ## the contracts' random runs, a million calls and more, SEED=
 	  tests/contracts/test_sale_machine.py tests/contracts/test_airdrop_machine.py \
 	  tests/contracts/test_emission_machine.py tests/contracts/test_titles_machine.py \
 	  tests/contracts/test_bridge_machine.py tests/contracts/test_assembly_machine.py
+
+storms: $(DEV) ## a million calls of stake, votes, emission and bridge in any order, SEED=1
+	@echo "seed $(SEED)"
+	@HYPOTHESIS_PROFILE=fuzz SEED=$(SEED) $(BIN)/pytest -n auto -o faulthandler_timeout=0 \
+	  --durations=0 tests/contracts/test_storms.py
 
 anvil: $(DEV) ## the contracts' tests on anvil (npm install @foundry-rs/anvil, and its bin on the PATH)
 	@$(BIN)/pytest -rs tests/contracts tests/demo_on_anvil.py --node anvil
