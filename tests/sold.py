@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from bridge import BUYER, HOLDER, Town
-from chains import ACCOUNT, CHAIN_ID, Rig, serve
+from chains import ACCOUNT, Rig, serve
 from deployed import CACHE
 from market import START, Signer, setup
+from put_up import created, recorded
 from starlette.routing import Route
 
 from allmende.adapters import chain_contracts
@@ -92,12 +93,12 @@ class ShareTown(Town):
 
     async def _put_up(self) -> Institutions:
         rig, mode = Rig("embedded", self.chain, self.profile), list(FEATURES).index(self.mode)
-        credit = await self._create(rig, "Credit", "Credit", "CRED")
-        share = await self._create(rig, "Share", mode, 1_000 * SHARE)
-        sale = await self._create(
-            rig, "Sale", *sale_values(mode, share, credit, COMMONS, self.terms)
+        credit = await created(rig, ours()["Credit"], "Credit", "CRED")
+        share = await created(rig, ours()["Share"], mode, 1_000 * SHARE)
+        sale = await created(
+            rig, ours()["Sale"], *sale_values(mode, share, credit, COMMONS, self.terms)
         )
-        drop = await self._create(rig, "Airdrop", share, COMMONS, 100 * SHARE)
+        drop = await created(rig, ours()["Airdrop"], share, COMMONS, 100 * SHARE)
         for name, to, call in (
             ("Share", share, ("grantRole", role_id("MINTER"), sale)),
             ("Share", share, ("grantRole", role_id("MINTER"), drop)),
@@ -106,27 +107,8 @@ class ShareTown(Town):
             ("Credit", credit, ("mint", HOLDER.address, 100 * UNIT)),
         ):
             assert (await rig.send(to, Abi(ours()[name]).call(*call))).ok
-        genesis, head = await self.chain.block(0), await self.chain.block()
-        assert genesis is not None
-        assert head is not None
-        return Institutions(
-            chain_id=CHAIN_ID,
-            genesis=genesis.hash,
-            block=1,
-            mode=self.mode,
-            founder=ACCOUNT.address,
-            registrar=self.keys.market,
-            guardian=ACCOUNT.address,
-            credit=credit,
-            contracts={"Share": share, "Sale": sale, "Airdrop": drop},
-            codes={},
-            made_at=head.time_s,
-        )
-
-    async def _create(self, rig: Rig, name: str, *values: Any) -> str:
-        mined = await rig.send(data=Abi(ours()[name]).creation(*values), gas=6_000_000)
-        assert mined.ok
-        return mined.contract
+        made = {"Share": share, "Sale": sale, "Airdrop": drop}
+        return await recorded(self.chain, self.mode, credit, made, self.keys.market)
 
     def _open(self) -> None:
         self.sender = Submitter(self.chain, self.outbox, ACCOUNT, self.profile, self.clock)

@@ -14,19 +14,10 @@ from chains import ACCOUNT, serve
 from chromium import Browser, require
 from doors import Doors
 from market import START
+from put_up import TownMarket
 from sold import PRICE, SHARE, ShareTown
 
-from allmende.adapters.energy import energy_rate
-from allmende.adapters.guard import Guard
-from allmende.adapters.secrets import new_key
-from allmende.adapters.sqlite_journal import SqliteJournal
-from allmende.adapters.views import Follower, SqliteViews
-from allmende.core import commands as c
-from allmende.core.nouns import Key
 from allmende.core.units import SECOND
-from allmende.doors.browser import Doorman
-from allmende.doors.counter import Counter, Tools
-from allmende.doors.hall import Hall
 from allmende.doors.shares import Shares
 from allmende.wire.purchase import state_word
 
@@ -34,39 +25,17 @@ WIDE = 360
 DAY = 86_400
 
 
-class ShareMarket:
+class ShareMarket(TownMarket):
     """A town of shares with its doors; `stands` is whether the contracts are known yet."""
 
+    town: ShareTown
+
     def __init__(self, town: ShareTown, *, stands: bool) -> None:
-        self.town, self.desk = town, town.desk
-        journal = town.folder / "journal.sqlite"
-        self.follower = Follower(journal, town.folder / "views.sqlite")
-        self.views = SqliteViews(town.folder / "views.sqlite", self.follower.nudge)
-        self.archive = SqliteJournal(journal, readonly=True)
-        tools = Tools(new_key, lambda secret: secret, Guard().admit, energy_rate)
-        self.counter = Counter(self.desk, town.clock, tools)
-        doorman = Doorman(self.counter, b"login" * 8, secure=False)
+        super().__init__(town)
         self.shares = Shares(self.desk, town.clock, town.keys, self.counter, town.sender)
         if stands:
             self.shares.stand(town.commons, 12)
-        self.hall = Hall(
-            *(self.desk, town.clock, self.counter, self.views, self.archive, doorman),
-            self.shares.routes(),
-            more_pages=self.shares.pages(),
-        )
-        self.app = self.hall.app
-
-    async def open(self) -> tuple[str, str]:
-        await self.hall.open()
-        secret, hash_ = new_key()
-        await self.town.do(c.IssueKey(key=Key("admin", hash_, "op", "operate")))
-        return secret, ""
-
-    async def close(self) -> None:
-        await self.hall.close()
-        await self.views.close()
-        self.archive.close()
-        await self.town.close()
+        self.furnish(self.shares)
 
 
 class ShareDoors(Doors):

@@ -14,54 +14,28 @@ from chains import serve
 from chromium import Browser, require
 from deployed import CREDIT
 from doors import Answer, Doors
+from put_up import TownMarket
 from titled import SMOL, TitleTown, titled
 
-from allmende.adapters.energy import energy_rate
-from allmende.adapters.guard import Guard
-from allmende.adapters.secrets import new_key
-from allmende.adapters.sqlite_journal import SqliteJournal
-from allmende.adapters.views import Follower, SqliteViews
 from allmende.core import commands as c
-from allmende.core.nouns import Key, Title
-from allmende.doors.browser import Doorman
-from allmende.doors.counter import Counter, Tools
-from allmende.doors.hall import Hall
+from allmende.core.nouns import Title
 from allmende.doors.titles import TitlesDoor
 
 NOBODY = "0x" + "00" * 20
 
 
-class TitleMarket:
+class TitleMarket(TownMarket):
     """A town of titles with its doors; `kept` ends with it."""
 
+    town: TitleTown
+
     def __init__(self, town: TitleTown, kept: AbstractAsyncContextManager[TitleTown]) -> None:
+        super().__init__(town)
         self._kept = kept
-        self.town, self.desk = town, town.desk
-        journal = town.folder / "journal.sqlite"
-        self.follower = Follower(journal, town.folder / "views.sqlite")
-        self.views = SqliteViews(town.folder / "views.sqlite", self.follower.nudge)
-        self.archive = SqliteJournal(journal, readonly=True)
-        tools = Tools(new_key, lambda secret: secret, Guard().admit, energy_rate)
-        self.counter = Counter(self.desk, town.clock, tools)
-        doorman = Doorman(self.counter, b"login" * 8, secure=False)
         self.titles = TitlesDoor(self.desk)
-        self.hall = Hall(
-            *(self.desk, town.clock, self.counter, self.views, self.archive, doorman),
-            self.titles.routes(),
-            more_pages=self.titles.pages(),
-        )
-        self.app = self.hall.app
+        self.furnish(self.titles)
 
-    async def open(self) -> tuple[str, str]:
-        await self.hall.open()
-        secret, hash_ = new_key()
-        await self.town.do(c.IssueKey(key=Key("admin", hash_, "op", "operate")))
-        return secret, ""
-
-    async def close(self) -> None:
-        await self.hall.close()
-        await self.views.close()
-        self.archive.close()
+    async def end(self) -> None:
         await self._kept.__aexit__(None, None, None)
 
 

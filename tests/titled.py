@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from bridge import BUYER, HOLDER, Town
-from chains import ACCOUNT, CHAIN_ID, Rig
+from chains import ACCOUNT, Rig
 from deployed import CACHE, CREDIT
 from eth_utils import keccak
 from market import Signer, reserve, setup
 from msgspec import structs
+from put_up import created, recorded
 
 from allmende.adapters import chain_contracts
 from allmende.adapters.chain.abi import Abi
@@ -78,35 +79,14 @@ class TitleTown(Town):
 
     async def _put_up(self) -> Institutions:
         rig = Rig("embedded", self.chain, self.profile)
-        credit = await self._create(rig, "Credit", "Credit", "CRED")
-        titles = await self._create(rig, "Titles", 3, credit)
+        credit = await created(rig, ours()["Credit"], "Credit", "CRED")
+        titles = await created(rig, ours()["Titles"], 3, credit)
         for abi, to, call in (
             ("Titles", titles, ("grantRole", role_id("REGISTRAR"), ACCOUNT.address)),
             ("Credit", credit, ("mint", BUYER.address, 100 * CREDIT)),
         ):
             assert (await rig.send(to, Abi(ours()[abi]).call(*call))).ok
-        genesis, head = await self.chain.block(0), await self.chain.block()
-        assert genesis is not None
-        assert head is not None
-        return Institutions(
-            chain_id=CHAIN_ID,
-            genesis=genesis.hash,
-            block=1,
-            mode="lab",
-            founder=ACCOUNT.address,
-            registrar=ACCOUNT.address,
-            guardian=ACCOUNT.address,
-            credit=credit,
-            contracts={"Titles": titles},
-            codes={},
-            made_at=head.time_s,
-        )
-
-    async def _create(self, rig: Rig, name: str, *values: Any) -> str:
-        data = Abi(ours()[name]).creation(*values)
-        mined = await rig.send(data=data, gas=5_000_000)
-        assert mined.ok
-        return mined.contract
+        return await recorded(self.chain, "lab", credit, {"Titles": titles})
 
     def _open(self) -> None:
         record = recall(self.folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from bridge_rig import PER_DAY, TERMS, Crossing, Validators, shown, side_of
 from eth_hash.auto import keccak
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from vault_rig import Person, deploy, refused
+from vault_rig import Person, deploy, on_chain, refused
 
 from allmende.wire import bridging
 
@@ -37,17 +36,6 @@ def bridge(made: Crossing) -> Iterator[Crossing]:
     """Of Anna's tokens 50 are away."""
     with boa.env.anchor():
         yield made
-
-
-@contextmanager
-def on_chain(number: int) -> Iterator[None]:
-    """The same contracts at the same addresses with the same state, on another chain."""
-    world = boa.env.evm.patch
-    before, world.chain_id = world.chain_id, number
-    try:
-        yield
-    finally:
-        world.chain_id = before
 
 
 # Replay ---------------------------------------------------------------------------------------

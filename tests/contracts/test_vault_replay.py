@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import boa
 import pytest
 from eth_hash.auto import keccak
 from fuzzed import attempt
-from vault_rig import CREDIT, Batch, Market, Person, refused
+from vault_rig import CREDIT, Batch, Market, Person, on_chain, refused
 
 from allmende.wire import voucher as v
 
@@ -25,17 +24,6 @@ def market() -> Iterator[Market]:
         market.deposit(ANNA, 10 * CREDIT)
         market.vault.cut(sender=market.operator.address)
         yield market
-
-
-@contextmanager
-def on_chain(number: int) -> Iterator[None]:
-    """The same contracts at the same addresses with the same state, on another chain."""
-    world = boa.env.evm.patch
-    before, world.chain_id = world.chain_id, number
-    try:
-        yield
-    finally:
-        world.chain_id = before
 
 
 # Elsewhere --------------------------------------------------------------------------------

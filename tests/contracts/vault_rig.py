@@ -78,6 +78,17 @@ def refused(reason: str) -> Iterator[None]:
         raise AssertionError(f"nothing reverted; expected {reason!r}")
 
 
+@contextmanager
+def on_chain(number: int) -> Iterator[None]:
+    """The same contracts at the same addresses with the same state, on another chain."""
+    world = boa.env.evm.patch
+    before, world.chain_id = world.chain_id, number
+    try:
+        yield
+    finally:
+        world.chain_id = before
+
+
 class Person:
     """A wallet: a key, and what it signs."""
 
