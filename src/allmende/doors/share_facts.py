@@ -108,14 +108,6 @@ class ShareFacts:
         held = await self._commons["Share"].get("balanceOf", at, address)
         return {"address": address, "shares": shares(held), "purchases": bought}
 
-    async def round_of(self, root: str) -> int:
-        """The number of the round with this root, 0 if none has begun."""
-        drop = self._commons["Airdrop"]
-        for number in range(1, await drop.get("count", None) + 1):
-            if (await drop.get("rounds", None, number))[0] == root:
-                return number
-        return 0
-
     # --- parts ---------------------------------------------------------------------------
 
     async def _sale(self, at: int, now_s: int) -> Row:
