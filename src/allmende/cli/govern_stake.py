@@ -32,13 +32,7 @@ def _shares(text: str) -> int:
 def stake_(where: dict[str, Any], key: Path, shares: str) -> None:
     """Stake SHARES: they vote, and earn what the stake is given."""
     amount = _shares(shares)
-
-    async def act(commons: ChainCommons, hand: Acting) -> dict[str, Any]:
-        await hand.allow("Share", "Stake", amount)
-        await hand.do("Stake", "stake", amount)
-        return await _standing(commons, hand)
-
-    run(where, key, act)
+    _do(where, key, "stake", amount, shares=amount)
 
 
 @click.command("unstake")
@@ -46,25 +40,14 @@ def stake_(where: dict[str, Any], key: Path, shares: str) -> None:
 @by_wallet
 def unstake_(where: dict[str, Any], key: Path, shares: str) -> None:
     """Take SHARES out of the stake; `withdraw` when the unbonding is over."""
-    amount = _shares(shares)
-
-    async def act(commons: ChainCommons, hand: Acting) -> dict[str, Any]:
-        await hand.do("Stake", "unbond", amount)
-        return await _standing(commons, hand)
-
-    run(where, key, act)
+    _do(where, key, "unbond", _shares(shares))
 
 
 @click.command("withdraw")
 @by_wallet
 def withdraw_(where: dict[str, Any], key: Path) -> None:
     """Take what has left the stake back into the wallet."""
-
-    async def act(commons: ChainCommons, hand: Acting) -> dict[str, Any]:
-        await hand.do("Stake", "withdraw")
-        return await _standing(commons, hand)
-
-    run(where, key, act)
+    _do(where, key, "withdraw")
 
 
 @click.command("delegate")
@@ -72,33 +55,30 @@ def withdraw_(where: dict[str, Any], key: Path) -> None:
 @by_wallet
 def delegate_(where: dict[str, Any], key: Path, voter: str) -> None:
     """Let VOTER vote with this wallet's stake; its own address takes the vote back."""
-
-    async def act(commons: ChainCommons, hand: Acting) -> dict[str, Any]:
-        await hand.do("Stake", "delegate", voter)
-        return await _standing(commons, hand)
-
-    run(where, key, act)
+    _do(where, key, "delegate", voter)
 
 
 @click.command("recall")
 @by_wallet
 def recall_(where: dict[str, Any], key: Path) -> None:
     """Take the stake from a voter who is locked: he votes with it no more."""
-
-    async def act(commons: ChainCommons, hand: Acting) -> dict[str, Any]:
-        await hand.do("Stake", "recall")
-        return await _standing(commons, hand)
-
-    run(where, key, act)
+    _do(where, key, "recall")
 
 
 @click.command("claim")
 @by_wallet
 def claim_(where: dict[str, Any], key: Path) -> None:
     """Take what the stake has earned."""
+    _do(where, key, "claim")
+
+
+def _do(where: dict[str, Any], key: Path, function: str, *values: Any, shares: int = 0) -> None:
+    """One act on the stake, which may take so many `shares`; then how the wallet stands there."""
 
     async def act(commons: ChainCommons, hand: Acting) -> dict[str, Any]:
-        await hand.do("Stake", "claim")
+        if shares:
+            await hand.allow("Share", "Stake", shares)
+        await hand.do("Stake", function, *values)
         return await _standing(commons, hand)
 
     run(where, key, act)
