@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +17,6 @@ from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
 from allmende.cli.show import out_json
 from allmende.custody import Finding
-from allmende.ports import Chain
 from allmende.ticket import Ticket, decode
 
 try:
@@ -212,7 +210,8 @@ def _run(
     """`work` with what was looked at, if chain and code are the right ones."""
 
     async def go() -> T:
-        async with reached(Where(**filled(where))) as (chain, there):
+        there = Where(**filled(where))
+        async with node_at(there.node) as chain:
             contracts = await chain_contracts.load_all(there.cache)
             profile = profile_of(ticket.chain_id, there.profile)
             leaving = Leaving(chain, ticket, contracts, profile, SystemClock())
@@ -224,12 +223,6 @@ def _run(
 
     with said():
         return asyncio.run(go())
-
-
-@contextlib.asynccontextmanager
-async def reached(where: Where) -> AsyncIterator[tuple[Chain, Where]]:
-    async with node_at(where.node) as chain:
-        yield chain, where
 
 
 def filled(where: dict[str, Any]) -> dict[str, Any]:

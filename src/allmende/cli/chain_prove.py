@@ -12,7 +12,8 @@ from msgspec import structs
 from allmende.adapters import chain_contracts
 from allmende.adapters.chain.leaving import profile_of
 from allmende.adapters.chain.proving import Proving, at_vault
-from allmende.cli.chain_exit import FILE, Where, decoded, filled, on_chain, reached, show
+from allmende.adapters.chain.reach import node_at
+from allmende.cli.chain_exit import FILE, Where, decoded, filled, on_chain, show
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
 from allmende.cli.folder import ADDRESS
@@ -73,9 +74,9 @@ def _proved(data: bytes, vault: str, where: Where) -> list[Finding]:
     place = at_vault(place, vault)
 
     async def go() -> list[Finding]:
-        async with reached(where) as (chain, there):
-            contracts = await chain_contracts.load_all(there.cache)
-            profile = profile_of(await chain.chain_id(), there.profile)
+        async with node_at(where.node) as chain:
+            contracts = await chain_contracts.load_all(where.cache)
+            profile = profile_of(await chain.chain_id(), where.profile)
             return await Proving(chain, contracts, profile, place).proved(receipt_leaf(one))
 
     known = "you named it" if vault else "compare it with the one that the market publishes"

@@ -13,11 +13,12 @@ from allmende.adapters.chain.abi import Abi
 from allmende.adapters.chain.hand import Hand, wallet_of
 from allmende.adapters.chain.leaving import Token, profile_of
 from allmende.adapters.chain.leaving_acts import when
+from allmende.adapters.chain.reach import node_at
 from allmende.adapters.chain.reads import read
 from allmende.adapters.chain.signing import Keys
 from allmende.adapters.clock import SystemClock
-from allmende.cli.chain_exit import FILE, Where, amount_of, filled, on_chain, reached
-from allmende.cli.chain_said import said
+from allmende.cli.chain_exit import FILE, Where, amount_of, filled, on_chain
+from allmende.cli.chain_said import require_ours, said
 from allmende.cli.client import Failed
 from allmende.cli.folder import ADDRESS
 from allmende.cli.show import out_json
@@ -53,10 +54,9 @@ def redeem_(contract: str, lots: str, member: str, key: Path, as_json: bool, **w
 async def _redeem(
     where: Where, account: Any, contract: str, grains: int, member: str
 ) -> dict[str, Any]:
-    async with reached(where) as (chain, there):
-        ours = (await chain_contracts.load_all(there.cache))["Rights"]
-        if not ours.made(await chain.code(contract)):
-            raise Failed(f"The code at {contract} is not the Rights of this version.")
+    async with node_at(where.node) as chain:
+        ours = (await chain_contracts.load_all(where.cache))["Rights"]
+        await require_ours(chain, ours, contract)
         abi = Abi(ours)
         end, left = [
             int(await read(chain, abi, contract, *asked))
@@ -65,7 +65,7 @@ async def _redeem(
         lots = Token("lots", DECIMALS)
         if left < grains:
             raise Failed(f"{account.address} has {lots.text(left)}, not {lots.text(grains)}.")
-        profile = profile_of(await chain.chain_id(), there.profile)
+        profile = profile_of(await chain.chain_id(), where.profile)
         hand = Hand(chain, account, profile, SystemClock(), lambda line: click.echo(line, err=True))
         call = abi.call("redeem", grains, Keys.keccak(member.encode()))
         done = await hand.send("redeem", ContractCall(contract, call))

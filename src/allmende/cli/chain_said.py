@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from allmende.adapters.chain_contracts import Contract
 from allmende.adapters.server import Busy
 from allmende.cli.client import Failed, Unreachable
 from allmende.core.refusals import Refused
-from allmende.ports import ChainFailed
+from allmende.ports import Chain, ChainFailed
 
 AWAY = ("unreachable", "timeout", "busy")
 EXPECTED = (ValueError, RuntimeError, FileNotFoundError)
@@ -35,3 +36,9 @@ def said() -> Iterator[None]:
         raise Failed(f"{busy} A market with --chain embedded deploys by itself.") from None
     except EXPECTED as error:
         raise Failed(str(error)) from None
+
+
+async def require_ours(chain: Chain, contract: Contract, address: str) -> None:
+    """Before anything is asked of a contract, or sent to it: is its code the one compiled here?"""
+    if not contract.made(await chain.code(address)):
+        raise Failed(f"The code at {address} is not the {contract.name} of this version.")

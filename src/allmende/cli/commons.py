@@ -19,7 +19,8 @@ from msgspec import structs
 
 from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
-from allmende.cli.chain_exit import FILE, Where, filled, reached
+from allmende.cli.chain_exit import FILE, Where, filled
+from allmende.cli.chain_said import require_ours
 from allmende.cli.client import Client, Failed
 from allmende.cli.remote import connect
 from allmende.institutions import Institutions
@@ -29,6 +30,7 @@ try:
     from allmende.adapters.chain.hand import Hand, wallet_of
     from allmende.adapters.chain.institutions import ChainCommons
     from allmende.adapters.chain.leaving import profile_of
+    from allmende.adapters.chain.reach import node_at
 except ImportError as missing:
     raise Failed(f"The chain needs the extra `chain`, which is not installed: {missing}.") from None
 
@@ -88,13 +90,12 @@ async def opened(
     missing = [name for name in names if name not in known]
     if missing:
         raise Failed(f"This market has no contract {', '.join(missing)}.")
-    async with reached(there) as (chain, _):
+    async with node_at(there.node) as chain:
         if await chain.chain_id() != record.chain_id:
             raise Failed(f"{node} leads to another chain than {record.chain_id}.")
         contracts = await chain_contracts.load_all(there.cache, names)
         for name in (name for name in names if name != CREDIT):
-            if not contracts[name].made(await chain.code(known[name])):
-                raise Failed(f"The code at {known[name]} is not the {name} of this version.")
+            await require_ours(chain, contracts[name], known[name])
         ours = structs.replace(record, contracts={name: known[name] for name in names})
         profile = profile_of(record.chain_id, there.profile)
         yield ChainCommons(chain, ours, contracts, profile), chain

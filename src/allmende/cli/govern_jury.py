@@ -178,11 +178,11 @@ async def _hash_of(row: Mapping[str, Any], node: str | None) -> str:
 async def _block(node: str, number: int | None) -> tuple[int, int, str | None]:
     """Chain's id, its newest block, and the hash of block `number` where that is final."""
     from allmende.adapters.chain.leaving import profile_of
-    from allmende.cli.chain_exit import Where, reached
+    from allmende.adapters.chain.reach import node_at
     from allmende.cli.chain_said import said
 
     with said():
-        async with reached(Where(node=node, profile="", cache=Path())) as (chain, _):
+        async with node_at(node) as chain:
             id_ = await chain.chain_id()
             newest = await chain.block()
             if newest is None:

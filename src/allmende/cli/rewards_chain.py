@@ -13,7 +13,7 @@ import click
 
 from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
-from allmende.cli.chain_said import said
+from allmende.cli.chain_said import require_ours, said
 from allmende.cli.client import Client, Failed
 from allmende.cli.folder import ADDRESS, folder_of
 from allmende.custody import ContractCall
@@ -148,6 +148,5 @@ async def _emission(place: Place, client: Client) -> AsyncIterator[tuple[Chain, 
     async with node_at(place.node or f"{client.url}/chain") as chain:
         contracts = await chain_contracts.load_all(place.cache, (seen.CONTRACT,))
         ours = contracts[seen.CONTRACT]
-        if not ours.made(await chain.code(address)):
-            raise Failed(f"The code at {address} is not the Emission of this version.")
+        await require_ours(chain, ours, address)
         yield chain, ChainInstitution(chain, ours, address)

@@ -19,9 +19,10 @@ from allmende.adapters import chain_contracts
 from allmende.adapters.chain.hand import Hand, wallet_of
 from allmende.adapters.chain.institutions import ChainInstitution
 from allmende.adapters.chain.leaving import profile_of
+from allmende.adapters.chain.reach import node_at
 from allmende.adapters.clock import SystemClock
-from allmende.cli.chain_exit import FILE, Where, filled, on_chain, reached
-from allmende.cli.chain_said import said
+from allmende.cli.chain_exit import FILE, Where, filled, on_chain
+from allmende.cli.chain_said import require_ours, said
 from allmende.cli.client import Failed
 from allmende.cli.folder import ADDRESS
 from allmende.cli.remote import connect
@@ -177,12 +178,11 @@ def _run(name: str, how: dict[str, Any], act: Act) -> None:
     as_json: bool = how["as_json"]
 
     async def go() -> dict[str, Any]:
-        async with reached(where) as (chain, there):
-            made = await chain_contracts.load_all(there.cache, NAMES)
+        async with node_at(where.node) as chain:
+            made = await chain_contracts.load_all(where.cache, NAMES)
             at = how["contract"] or _address(name, how)
-            if not made[name].made(await chain.code(at)):
-                raise Failed(f"The code at {at} is not the {name} of this version.")
-            profile = profile_of(await chain.chain_id(), there.profile)
+            await require_ours(chain, made[name], at)
+            profile = profile_of(await chain.chain_id(), where.profile)
             told = click.echo if not as_json else (lambda line: click.echo(line, err=True))
             hand = Hand(chain, wallet_of(how["wallet"]), profile, SystemClock(), told)
             return await act(Standing(chain, hand, made, at, name))

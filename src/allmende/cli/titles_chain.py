@@ -19,8 +19,8 @@ from msgspec import Struct
 
 from allmende.adapters import chain_contracts
 from allmende.adapters.clock import SystemClock
-from allmende.cli.chain_exit import FILE, Where, amount_of, filled, on_chain, reached
-from allmende.cli.chain_said import said
+from allmende.cli.chain_exit import FILE, Where, amount_of, filled, on_chain
+from allmende.cli.chain_said import require_ours, said
 from allmende.cli.client import Client, Failed
 from allmende.cli.folder import ADDRESS
 from allmende.cli.show import out_json, pairs
@@ -32,6 +32,7 @@ try:
     from allmende.adapters.chain.hand import Hand, wallet_of
     from allmende.adapters.chain.institutions import ChainInstitution
     from allmende.adapters.chain.leaving import Token, profile_of
+    from allmende.adapters.chain.reach import node_at
     from allmende.adapters.chain.signing import Keys
     from allmende.adapters.chain.tokens import Erc20
 except ImportError as missing:
@@ -207,10 +208,10 @@ def _run(
     async def go() -> dict[str, Any]:
         address = contract or _market_says(url)
         account = None if key is None else wallet_of(key)
-        async with reached(Where(**filled(where))) as (chain, at):
+        at = Where(**filled(where))
+        async with node_at(at.node) as chain:
             ours = (await chain_contracts.load_all(at.cache, (CONTRACT,)))[CONTRACT]
-            if not ours.made(await chain.code(address)):
-                raise Failed(f"The code at {address} is not the Titles of this version.")
+            await require_ours(chain, ours, address)
             titles = ChainInstitution(chain, ours, address)
             credit = Erc20(chain, await titles.get("token", None))
             profile = profile_of(await chain.chain_id(), at.profile)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +14,7 @@ from msgspec import structs
 
 from allmende.adapters.clock import SystemClock
 from allmende.cli.chain_exit import FILE as PATH
-from allmende.cli.chain_exit import Where, amount_of, filled, on_chain, reached, show
+from allmende.cli.chain_exit import Where, amount_of, filled, on_chain, show
 from allmende.cli.chain_said import said
 from allmende.cli.client import Failed
 from allmende.cli.folder import ADDRESS, data_option, folder_of
@@ -25,6 +24,7 @@ from allmende.ports import Chain
 try:
     from allmende.adapters.chain.hand import Hand, wallet_of
     from allmende.adapters.chain.leaving import Token, profile_of
+    from allmende.adapters.chain.reach import node_at
     from allmende.adapters.chain.record import keep_record, recall_record
     from allmende.adapters.chain.safe import Payment, Proposal, Setup, artifacts, digest, signers
     from allmende.adapters.chain.tokens import Erc20, spoken
@@ -189,8 +189,8 @@ def execute_(files: tuple[Path, ...], key: Path, as_json: bool, **where: Any) ->
 
 def _run(where: dict[str, Any], work: Callable[[Chain, Where], Awaitable[T]]) -> T:
     async def go() -> T:
-        reach: AbstractAsyncContextManager[Any] = reached(Where(**filled(where)))
-        async with reach as (chain, there):
+        there = Where(**filled(where))
+        async with node_at(there.node) as chain:
             return await work(chain, there)
 
     with said():
